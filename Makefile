@@ -1,0 +1,97 @@
+# Everything is a target here; `make` lists them. CI is `make check` and nothing else.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# The engine's C++ build would otherwise start more compilers than there are cores.
+export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell nproc 2>/dev/null || echo 2)
+export CARGO_TERM_PROGRESS_WHEN ?= auto
+
+# One selection everywhere, so that every dependency is compiled once.
+ALL := --workspace --all-features --locked
+DEVELOPMENT := -p subrosa -p subrosa-enclave --features development --locked
+BIN := $(or $(CARGO_TARGET_DIR),target)/debug
+# Crates that also run in a browser.
+CORE := -p subrosa-attest -p subrosa-channel -p subrosa-api
+
+.PHONY: help setup setup-check try proxy development test lint check docs deny advisories fuzz fuzz-short \
+	bench e2e vectors vectors-check claims release release-features attack clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Install what building needs (quick when nothing is missing)
+	@scripts/setup build
+
+setup-check: ## Install also what `make check` needs
+	@scripts/setup check
+
+development: setup
+	@test -x $(BIN)/subrosa-enclave || echo 'building: the first time takes about 10 minutes on 2 cores, 5 on 4; later seconds' >&2
+	@cargo build $(DEVELOPMENT) >&2
+
+try: development ## Start an enclave with the demo model and chat with it (or: echo 'Hello' | make try)
+	@$(BIN)/subrosa try $(ARGS)
+
+proxy: development ## Start the same service with an OpenAI-compatible proxy on 127.0.0.1:8787
+	@$(BIN)/subrosa proxy $(ARGS)
+
+test: setup ## Set up, then pass all tests
+	@scripts/test $(ARGS)
+
+lint: ## Formatting and clippy, warnings are errors (also for the browser target)
+	cargo fmt --all --check
+	cargo fmt --check --manifest-path fuzz/Cargo.toml
+	cargo clippy $(ALL) --all-targets -- -D warnings
+	cargo clippy $(CORE) --locked --no-default-features --target wasm32-unknown-unknown -- -D warnings
+
+check: ## All of CI
+	@bash .ci/run
+
+docs: ## Build the documentation of all crates, warnings are errors
+	RUSTDOCFLAGS="-D warnings" cargo doc $(ALL) --no-deps
+
+deny: ## Licences, sources and banned crates of all dependencies
+	cargo deny --locked --all-features check --hide-inclusion-graph bans licenses sources
+	cargo deny --locked --manifest-path fuzz/Cargo.toml check --hide-inclusion-graph bans licenses sources
+
+advisories: ## Known vulnerabilities of dependencies (needs the network; says so when it could not check)
+	@scripts/advisories
+
+claims: ## Every claim of docs/claims.md names a test that exists
+	@scripts/check-claims
+
+fuzz: ## One fuzz target: make fuzz T=snp_report TIME=600 (seconds)
+	@scripts/setup check
+	@scripts/fuzz run "$(T)" "$(or $(TIME),60)"
+
+fuzz-short: ## Every fuzz target for a few seconds (TIME=10)
+	@scripts/fuzz short "$(or $(TIME),10)"
+
+bench: bench/run setup ## Run the benchmarks; results go to bench/results/
+	@bench/run $(ARGS)
+
+e2e: tests/e2e/run ## Official Python and Node clients against the proxy
+	@scripts/setup e2e
+	@cargo build $(ALL) --bins >&2
+	@tests/e2e/run $(ARGS)
+
+attack: ## Cheap adversary tests: the ones that play the relay, the host or a web page
+	@scripts/attack
+
+vectors: ## Make the vectors of spec/vectors/ again
+	@scripts/vectors write
+
+vectors-check: ## Making the vectors again changes nothing
+	@scripts/vectors check
+
+release: setup ## Build the release artefacts into dist/ with their explicit feature lists
+	@scripts/release $(ARGS)
+
+release-features: ## No release artefact contains the feature `development`
+	@scripts/check-release-features
+
+clean: ## Remove what was built
+	cargo clean
+	rm -rf fuzz/target fuzz/corpus fuzz/artifacts dist tests/e2e/.venv tests/e2e/node_modules
