@@ -1,0 +1,214 @@
+//! Sealing a request (spec/channel.md §2), on the device.
+
+use hpke::{OpModeS, Serializable, setup_sender_with_rng};
+use rand_core::CryptoRng;
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+use crate::key_configuration::{KeyConfiguration, KeyId};
+use crate::message::{InnerRequest, MessageError};
+use crate::node::Recipient;
+use crate::opener::{Expected, ResponseOpener};
+use crate::profile::Profile;
+use crate::record::ExchangeSecret;
+use crate::suite::{Aead, Kdf, Kem, PrivateKey, sha256};
+use crate::wire::{len_u64, put_varint};
+
+/// How a request is sealed.
+#[derive(Clone, Debug, Default)]
+pub struct SealOptions {
+    /// Shape of request and answer.
+    pub profile: Profile,
+    /// Whether a client ephemeral key protects the answer beyond the life of
+    /// the enclave's key. There is no reason to say [`ResponseSecrecy::KeyOnly`]
+    /// outside measurements.
+    pub response_secrecy: ResponseSecrecy,
+    /// A token, at most 1024 bytes; empty until tokens exist.
+    pub token: Vec<u8>,
+    /// Keep the message and the frames of the answer, so that a receipt can
+    /// later be opened. Off: only commitments are kept.
+    pub keep_transcript: bool,
+}
+
+/// What keeps an answer secret.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[allow(clippy::exhaustive_enums, reason = "one flag bit of the format")]
+pub enum ResponseSecrecy {
+    /// The enclave's key and a key the device makes for this answer alone.
+    #[default]
+    ClientEphemeral,
+    /// The enclave's key only.
+    KeyOnly,
+}
+
+/// A sealed request and the state that opens its answer.
+#[derive(Debug)]
+pub struct SealedRequest {
+    /// What is sent.
+    pub bytes: Vec<u8>,
+    /// What the answer is fed to.
+    pub opener: ResponseOpener,
+}
+
+/// Why a request was not sealed.
+#[derive(Debug, Error, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum SealError {
+    /// The recipient's key did not take an encapsulation.
+    #[error("encapsulation to the node's key failed")]
+    Encapsulation,
+    /// The inner message is not acceptable.
+    #[error(transparent)]
+    Message(#[from] MessageError),
+    /// Message or token are larger than the format allows.
+    #[error("request of {got} bytes is larger than {limit} bytes")]
+    TooLarge {
+        /// Bytes given.
+        got: usize,
+        /// Bytes allowed.
+        limit: usize,
+    },
+}
+
+/// Seals `request` to `node`.
+///
+/// # Errors
+///
+/// [`SealError`]; nothing is sent then.
+pub fn seal_request(
+    node: &impl Recipient,
+    request: &InnerRequest,
+    options: &SealOptions,
+    rng: &mut impl CryptoRng,
+) -> Result<SealedRequest, SealError> {
+    let kc = node.key_configuration();
+    let message = Zeroizing::new(request.encode()?);
+    let ephemeral = (options.response_secrecy == ResponseSecrecy::ClientEphemeral)
+        .then(|| <Kem as hpke::Kem>::gen_keypair_with_rng(rng));
+    let plaintext = plaintext(
+        &message,
+        ephemeral.as_ref().map(|pair| &pair.1),
+        options,
+        rng,
+    )?;
+
+    let (bytes, secret) = seal_plaintext(kc, &plaintext, rng)?;
+    let expected = Expected {
+        kc: kc.clone(),
+        profile: options.profile,
+        message,
+        keep_transcript: options.keep_transcript,
+    };
+    let ephemeral: Option<PrivateKey> = ephemeral.map(|pair| pair.0);
+    Ok(SealedRequest {
+        bytes,
+        opener: ResponseOpener::new(secret, ephemeral, expected),
+    })
+}
+
+/// Seals a plaintext in chunks.
+fn seal_plaintext(
+    kc: &KeyConfiguration,
+    plaintext: &[u8],
+    rng: &mut impl CryptoRng,
+) -> Result<(Vec<u8>, ExchangeSecret), SealError> {
+    let info = request_info(&kc.digest());
+    let (enc, mut context) =
+        setup_sender_with_rng::<Aead, Kdf, Kem>(&OpModeS::Base, kc.public_key(), &info, rng)
+            .map_err(|_| SealError::Encapsulation)?;
+    let enc = enc.to_bytes().to_vec();
+    let mut bytes = Vec::with_capacity(plaintext.len().saturating_add(2048));
+    bytes.push(VERSION);
+    let KeyId(key_id) = kc.key_id();
+    bytes.extend(key_id);
+    bytes.extend(&enc);
+    let mut chunks = plaintext.chunks(CHUNK_LEN).peekable();
+    while let Some(chunk) = chunks.next() {
+        let last = chunks.peek().is_none();
+        let aad = if last { FINAL } else { NOT_FINAL };
+        let sealed = context
+            .seal(chunk, aad)
+            .map_err(|_| SealError::Encapsulation)?;
+        put_varint(&mut bytes, if last { 0 } else { len_u64(sealed.len()) });
+        bytes.extend(sealed);
+    }
+    let mut exported = Zeroizing::new([0; 32]);
+    context
+        .export(EXPORT_LABEL, exported.as_mut_slice())
+        .map_err(|_| SealError::Encapsulation)?;
+    let secret = ExchangeSecret {
+        exported,
+        enc,
+        request_digest: sha256(&[&bytes]),
+    };
+    Ok((bytes, secret))
+}
+
+/// Seals a request whose plaintext `edit` has changed: a dishonest device.
+#[cfg(test)]
+pub(crate) fn seal_edited(
+    node: &impl Recipient,
+    request: &InnerRequest,
+    edit: fn(&mut Vec<u8>),
+    rng: &mut impl CryptoRng,
+) -> Vec<u8> {
+    let (_, ephemeral) = <Kem as hpke::Kem>::gen_keypair_with_rng(rng);
+    let message = request.encode().unwrap();
+    let options = SealOptions::default();
+    let mut plaintext = plaintext(&message, Some(&ephemeral), &options, rng).unwrap();
+    edit(&mut plaintext);
+    seal_plaintext(node.key_configuration(), &plaintext, rng)
+        .unwrap()
+        .0
+}
+
+fn plaintext(
+    message: &[u8],
+    ephemeral: Option<&crate::suite::PublicKey>,
+    options: &SealOptions,
+    rng: &mut impl CryptoRng,
+) -> Result<Zeroizing<Vec<u8>>, SealError> {
+    let too_large = |got, limit| SealError::TooLarge { got, limit };
+    let token_len = u16::try_from(options.token.len())
+        .ok()
+        .filter(|len| *len <= MAX_TOKEN_LEN)
+        .ok_or(too_large(options.token.len(), usize::from(MAX_TOKEN_LEN)))?;
+    let framed = message.len().saturating_add(4);
+    let bucket = options.profile.request_bucket(framed);
+    let message_len = u32::try_from(message.len())
+        .ok()
+        .filter(|_| bucket <= MAX_MESSAGE_LEN)
+        .ok_or(too_large(message.len(), MAX_MESSAGE_LEN))?;
+
+    let mut request_id = [0; 16];
+    rng.fill_bytes(&mut request_id);
+    let mut out = Zeroizing::new(Vec::with_capacity(bucket.saturating_add(2400)));
+    out.extend(request_id);
+    out.push(options.profile.code());
+    out.push(u8::from(ephemeral.is_some()));
+    if let Some(key) = ephemeral {
+        out.extend_from_slice(&key.to_bytes());
+    }
+    out.extend(token_len.to_be_bytes());
+    out.extend(&options.token);
+    out.extend(message_len.to_be_bytes());
+    out.extend(message);
+    let padding = bucket.saturating_sub(framed);
+    out.extend(core::iter::repeat_n(0_u8, padding));
+    Ok(out)
+}
+
+/// The HPKE `info` of a request: it binds the whole key configuration.
+pub(crate) fn request_info(kc_digest: &[u8; 32]) -> Vec<u8> {
+    [b"subrosa/request/1", kc_digest.as_slice()].concat()
+}
+
+pub(crate) const VERSION: u8 = 1;
+pub(crate) const EXPORT_LABEL: &[u8] = b"subrosa/response/1";
+pub(crate) const NOT_FINAL: &[u8] = b"";
+pub(crate) const FINAL: &[u8] = b"final";
+/// Plaintext bytes of a request chunk.
+pub(crate) const CHUNK_LEN: usize = 16_384;
+pub(crate) const MAX_TOKEN_LEN: u16 = 1024;
+/// Largest padded message: 16 MiB.
+pub(crate) const MAX_MESSAGE_LEN: usize = 16 << 20;
