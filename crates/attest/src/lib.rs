@@ -1,1 +1,41 @@
-//! placeholder
+//! Checks that a remote machine is a confidential VM running known software.
+//!
+//! Evidence goes in, an answer comes out. The crate does no I/O, reads no clock
+//! and, without the feature `development`, uses no randomness: callers pass the
+//! bytes, the policy and the time. It therefore runs unchanged in a server, a
+//! command line tool and a browser.
+//!
+//! ```text
+//! bytes ──Bundle::parse──▶ Bundle ──appraise(policy, roots, now)──▶ Appraisal ──into_attested──▶ Attested
+//!         (format only)    (untrusted)                              (every check, one row each)  (proof)
+//! ```
+//!
+//! [`Attested`] can be made in no other way, so code that holds one knows that
+//! the checks were done. It carries the exact bytes of the key configuration the
+//! evidence is bound to; the `channel` crate reads them.
+//!
+//! The crate does not read key configurations, transparency logs or weights:
+//! what it cannot check it names as a [`Gap`], never as a pass.
+//!
+//! Read the modules in this order: [`bundle`], [`policy`], [`appraisal`], [`snp`].
+//! The formats are `spec/evidence-bundle.md`, `spec/policy.md` and
+//! `spec/verdicts.md`.
+
+pub mod appraisal;
+pub mod binding;
+pub mod bundle;
+#[cfg(feature = "development")]
+pub mod development;
+pub mod identifiers;
+pub mod policy;
+pub mod snp;
+pub mod time;
+
+pub use appraisal::{Appraisal, Attested, Code, Gap, Refused, Roots, Verdict, appraise};
+pub use binding::report_data;
+pub use bundle::Bundle;
+#[cfg(feature = "development")]
+pub use development::DevelopmentAttested;
+pub use identifiers::{ChipId, Measurement, Sha256Digest};
+pub use policy::{KeyConfigurationExpectations, Policy};
+pub use time::UnixSeconds;

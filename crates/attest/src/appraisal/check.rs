@@ -1,0 +1,249 @@
+//! The checks, in the order in which they run, and what came of them.
+
+use super::{Code, Gap};
+
+macro_rules! checks {
+    ($($name:ident = $text:literal, $need:ident, $question:literal;)*) => {
+        /// One check of an appraisal.
+        #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+        pub(crate) enum Check {
+            $($name,)*
+        }
+
+        impl Check {
+            /// Every check, in order.
+            pub(crate) const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// Stable name.
+            pub(crate) const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$name => $text,)*
+                }
+            }
+
+            /// What the check asks; a pass answers yes.
+            pub(crate) const fn question(self) -> &'static str {
+                match self {
+                    $(Self::$name => $question,)*
+                }
+            }
+
+            pub(crate) const fn need(self) -> Need {
+                match self {
+                    $(Self::$name => Need::$need,)*
+                }
+            }
+        }
+    };
+}
+
+/// What may become of a check that does not run.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Need {
+    /// It must run and pass.
+    Required,
+    /// It may be replaced by a named gap.
+    GapAllowed,
+    /// It runs only if the policy asks for it.
+    WhenAsked,
+}
+
+checks! {
+    PlatformAllowed = "platform-allowed", Required, "does the policy allow this platform?";
+    ReferenceValues = "reference-values", Required, "does the policy say what to compare with?";
+    ReportFormat = "report-format", Required, "is the report well formed?";
+    CertificateChain = "certificate-chain", Required, "do the certificates lead to the vendor's root?";
+    Revocation = "revocation", GapAllowed, "is no certificate revoked?";
+    ReportSignature = "report-signature", Required, "did the endorsed key sign the report?";
+    SigningKey = "signing-key", Required, "is it the kind of key the report names?";
+    Product = "product", Required, "do report and certificate name the same processor?";
+    ProductAllowed = "product-allowed", Required, "does the policy allow this processor?";
+    ChipIdentity = "chip-identity", GapAllowed, "is it the chip the certificate names?";
+    EndorsedTcb = "endorsed-tcb", Required, "is it the firmware level the certificate names?";
+    TcbOrder = "tcb-order", Required, "are the firmware levels consistent?";
+    TcbReported = "tcb-floor-reported", Required, "is the reported firmware recent enough?";
+    TcbCommitted = "tcb-floor-committed", Required, "can the host not go back to older firmware?";
+    TcbCurrent = "tcb-floor-current", Required, "is the running firmware recent enough?";
+    TcbLaunch = "tcb-floor-launch", Required, "was the guest started on recent firmware?";
+    FirmwareCommitted = "firmware-committed", GapAllowed, "is the running firmware committed?";
+    MinimumFirmware = "minimum-firmware", WhenAsked, "is the firmware version high enough?";
+    Mitigations = "mitigations", WhenAsked, "are the demanded mitigations active?";
+    MemoryAliases = "alias-check", GapAllowed, "has the host checked memory for aliases?";
+    PlatformFeatures = "platform-features", WhenAsked, "does the host have the demanded features?";
+    GuestPolicyFormat = "guest-policy-format", Required, "is the guest policy well formed?";
+    GuestDebug = "guest-debug", Required, "is debugging forbidden?";
+    GuestMigration = "guest-migration", Required, "is there no migration agent?";
+    GuestCxl = "guest-cxl", GapAllowed, "is CXL memory forbidden?";
+    GuestAbi = "guest-abi", Required, "is the firmware interface recent enough?";
+    GuestRestrictions = "guest-restrictions", WhenAsked, "does the guest policy have the demanded restrictions?";
+    Vmpl = "vmpl", Required, "did the guest ask for the report, at the right level?";
+    GuestSvn = "guest-svn", WhenAsked, "is the guest's security version high enough?";
+    FamilyId = "family-id", WhenAsked, "is it the demanded family?";
+    ImageId = "image-id", WhenAsked, "is it the demanded image?";
+    IdKey = "id-key", WhenAsked, "did an allowed key sign the identity block?";
+    AuthorKey = "author-key", WhenAsked, "did an allowed key certify the identity key?";
+    HostData = "host-data", WhenAsked, "is it the demanded host data?";
+    Measurement = "measurement", Required, "is it a program the policy lists?";
+    ReportData = "report-data", Required, "is the report bound to this key configuration?";
+    Checkpoint = "checkpoint", GapAllowed, "is the report bound to a verified log checkpoint?";
+    GpuEvidence = "gpu-evidence", GapAllowed, "are the graphics processors verified?";
+    ReleaseLogged = "release-logged", GapAllowed, "does the public log hold the release?";
+    MachineAdmitted = "machine-admitted", GapAllowed, "does the public log admit the machine?";
+    ExcludesHost = "excludes-host", Required, "does the evidence exclude the operator of the host?";
+}
+
+/// What came of one check.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Row {
+    pub(super) check: Check,
+    pub(super) outcome: Outcome,
+    pub(super) expected: Option<String>,
+    pub(super) actual: Option<String>,
+}
+
+impl Row {
+    /// Stable name of the check.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.check.name()
+    }
+
+    /// What the check asked.
+    #[must_use]
+    pub fn question(&self) -> &'static str {
+        self.check.question()
+    }
+
+    /// What came of it.
+    #[must_use]
+    pub fn outcome(&self) -> &Outcome {
+        &self.outcome
+    }
+
+    /// What would have passed, where that can be said.
+    #[must_use]
+    pub fn expected(&self) -> Option<&str> {
+        self.expected.as_deref()
+    }
+
+    /// What was found.
+    #[must_use]
+    pub fn actual(&self) -> Option<&str> {
+        self.actual.as_deref()
+    }
+}
+
+/// Outcome of a check.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// The check ran, and the answer is no.
+    Fail {
+        /// Why.
+        code: Code,
+    },
+    /// The check did not run. This is never a pass.
+    NotRun {
+        /// Why not.
+        why: NotRun,
+    },
+    /// The check ran, and the answer is yes.
+    Pass,
+}
+
+/// Why a check did not run.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum NotRun {
+    /// Something is missing; the verdict names it.
+    Gap(Gap),
+    /// An earlier check failed, so there was nothing to look at.
+    NotReached,
+    /// The platform is simulated, so the question has no answer.
+    Simulated,
+}
+
+/// Collects rows while the checks run.
+#[derive(Debug, Default)]
+pub(crate) struct Recorder(Vec<Row>);
+
+impl Recorder {
+    pub(crate) fn pass(&mut self, check: Check, actual: impl Into<String>) {
+        self.push(check, Outcome::Pass, None, Some(actual.into()));
+    }
+
+    pub(crate) fn fail(&mut self, check: Check, code: Code, actual: impl Into<String>) {
+        self.push(check, Outcome::Fail { code }, None, Some(actual.into()));
+    }
+
+    pub(crate) fn gap(&mut self, check: Check, gap: Gap) {
+        let why = NotRun::Gap(gap);
+        self.push(check, Outcome::NotRun { why }, None, None);
+    }
+
+    pub(crate) fn simulated(&mut self, check: Check) {
+        let why = NotRun::Simulated;
+        self.push(check, Outcome::NotRun { why }, None, None);
+    }
+
+    /// Records a pass if `holds`, else a failure with `code`.
+    pub(crate) fn compare(
+        &mut self,
+        check: Check,
+        holds: bool,
+        code: Code,
+        expected: impl Into<String>,
+        actual: impl Into<String>,
+    ) {
+        let outcome = if holds {
+            Outcome::Pass
+        } else {
+            Outcome::Fail { code }
+        };
+        self.push(check, outcome, Some(expected.into()), Some(actual.into()));
+    }
+
+    pub(crate) fn passed(&self, check: Check) -> bool {
+        self.0
+            .iter()
+            .any(|row| row.check == check && row.outcome == Outcome::Pass)
+    }
+
+    /// The rows in order. A check that has none was not reached, unless the
+    /// policy did not ask for it.
+    pub(crate) fn finish(mut self) -> Vec<Row> {
+        let mut rows = Vec::new();
+        for &check in Check::ALL {
+            let before = rows.len();
+            let (of_check, others) = self.0.into_iter().partition(|row| row.check == check);
+            self.0 = others;
+            rows.extend::<Vec<Row>>(of_check);
+            if rows.len() == before && check.need() != Need::WhenAsked {
+                rows.push(Row {
+                    check,
+                    outcome: Outcome::NotRun {
+                        why: NotRun::NotReached,
+                    },
+                    expected: None,
+                    actual: None,
+                });
+            }
+        }
+        rows
+    }
+
+    fn push(
+        &mut self,
+        check: Check,
+        outcome: Outcome,
+        expected: Option<String>,
+        actual: Option<String>,
+    ) {
+        self.0.push(Row {
+            check,
+            outcome,
+            expected,
+            actual,
+        });
+    }
+}

@@ -1,0 +1,133 @@
+//! Why evidence was refused, as stable codes: `spec/verdicts.md`.
+
+use core::fmt;
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
+        /// Reason for a refusal. Programs may depend on the text of a code; a
+        /// code never changes its meaning.
+        #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+        #[non_exhaustive]
+        pub enum Code {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Code {
+            /// Every code, in alphabetical order.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// The code as it is written.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => $text,)*
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    /// The host has not finished checking memory for aliases.
+    AliasCheckIncomplete = "alias-check-incomplete",
+    /// The digest of the author key is not one the policy lists.
+    AuthorKeyNotAllowed = "author-key-not-allowed",
+    /// The bytes are not an evidence bundle.
+    BundleMalformed = "bundle-malformed",
+    /// A certificate is past its validity.
+    CertificateExpired = "certificate-expired",
+    /// A certificate does not have the form the vendor specifies.
+    CertificateMalformed = "certificate-malformed",
+    /// A certificate is not valid yet.
+    CertificateNotYetValid = "certificate-not-yet-valid",
+    /// A certificate is not signed by the certificate above it.
+    CertificateSignature = "certificate-signature",
+    /// The report hides which chip it comes from, its certificate does not.
+    ChipIdMasked = "chip-id-masked",
+    /// The report comes from another chip than its certificate.
+    ChipIdMismatch = "chip-id-mismatch",
+    /// A part the policy insists on is missing.
+    EvidenceMissing = "evidence-missing",
+    /// The family id is not the one in the policy.
+    FamilyIdMismatch = "family-id-mismatch",
+    /// The firmware is older than the policy allows.
+    FirmwareBelowMinimum = "firmware-below-minimum",
+    /// The running firmware is not committed: the host may still go back.
+    FirmwareProvisional = "firmware-provisional",
+    /// The guest accepts older firmware interfaces than the policy allows.
+    GuestAbiBelowMinimum = "guest-abi-below-minimum",
+    /// The guest may use CXL memory.
+    GuestCxlAllowed = "guest-cxl-allowed",
+    /// The host may debug the guest, which shows it everything.
+    GuestDebugAllowed = "guest-debug-allowed",
+    /// The guest may be migrated by an agent, which sees everything.
+    GuestMigrationAllowed = "guest-migration-allowed",
+    /// The guest policy has reserved bits that are wrong.
+    GuestPolicyMalformed = "guest-policy-malformed",
+    /// The guest policy lacks a restriction that the policy insists on.
+    GuestRestrictionMissing = "guest-restriction-missing",
+    /// The guest's security version is below the policy's minimum.
+    GuestSvnBelowMinimum = "guest-svn-below-minimum",
+    /// The host data is not what the policy says.
+    HostDataMismatch = "host-data-mismatch",
+    /// The evidence does not exclude the operator of the host.
+    HostNotExcluded = "host-not-excluded",
+    /// The digest of the id key is not one the policy lists.
+    IdKeyNotAllowed = "id-key-not-allowed",
+    /// The image id is not the one in the policy.
+    ImageIdMismatch = "image-id-mismatch",
+    /// The intermediate key is not one of the vendor's.
+    IntermediateNotPinned = "intermediate-not-pinned",
+    /// The evidence does not say which machine it comes from.
+    MachineNotIdentified = "machine-not-identified",
+    /// The measured program is not one the policy lists.
+    MeasurementNotAllowed = "measurement-not-allowed",
+    /// A mitigation that the policy insists on is not active.
+    MitigationMissing = "mitigation-missing",
+    /// The host lacks a feature that the policy insists on.
+    PlatformFeatureMissing = "platform-feature-missing",
+    /// The policy does not allow the platform.
+    PlatformNotAllowed = "platform-not-allowed",
+    /// The policy does not allow the processor generation.
+    ProductNotAllowed = "product-not-allowed",
+    /// Report, certificate and root disagree about the processor, or it is unknown.
+    ProductMismatch = "product-mismatch",
+    /// The policy lists no value that evidence could be compared with.
+    ReferenceValuesEmpty = "reference-values-empty",
+    /// The report is bound to another key configuration, checkpoint or GPU evidence.
+    ReportDataMismatch = "report-data-mismatch",
+    /// The report does not have the form the vendor specifies.
+    ReportMalformed = "report-malformed",
+    /// The report's signature does not verify.
+    ReportSignature = "report-signature",
+    /// A check that may not be left out did not run.
+    RequiredCheckNotRun = "required-check-not-run",
+    /// A certificate is revoked.
+    Revoked = "revoked",
+    /// The revocation list is not the root's, or not a list.
+    RevocationListInvalid = "revocation-list-invalid",
+    /// The revocation list is too old, or from the future.
+    RevocationListStale = "revocation-list-stale",
+    /// The root key is not one of the vendor's.
+    RootNotPinned = "root-not-pinned",
+    /// The report says that another kind of key signed it, or none.
+    SigningKeyMismatch = "signing-key-mismatch",
+    /// A firmware component is below the policy's floor.
+    TcbBelowFloor = "tcb-below-floor",
+    /// The firmware levels in the report contradict each other.
+    TcbInconsistent = "tcb-inconsistent",
+    /// The report's firmware level is not the one its certificate is for.
+    TcbMismatch = "tcb-mismatch",
+    /// The evidence is of a platform that this version cannot verify.
+    UnsupportedPlatform = "unsupported-platform",
+    /// The host asked for the report, not the guest.
+    VmplHostRequested = "vmpl-host-requested",
+    /// The report was asked for at another privilege level than the policy says.
+    VmplMismatch = "vmpl-mismatch",
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

@@ -1,0 +1,90 @@
+//! What was not checked although the verdict is not a refusal: `spec/verdicts.md`.
+
+use core::fmt;
+
+use crate::policy::{WeakenedRule, Weakening};
+
+/// Something a verdict does not cover.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Gap {
+    /// The report is bound to no log checkpoint, so nothing says how old it is.
+    CheckpointAbsent,
+    /// A checkpoint is there and bound, and this version cannot verify it.
+    CheckpointNotVerified,
+    /// The report is bound to no GPU evidence.
+    GpuEvidenceAbsent,
+    /// GPU evidence is there and bound, and this version cannot verify it.
+    GpuEvidenceNotVerified,
+    /// The evidence does not say which machine it comes from.
+    MachineNotIdentified,
+    /// Nothing proves that the machine is one of the admitted ones.
+    MachineNotProven,
+    /// Nothing proves that the release is in the public log.
+    ReleaseNotLogged,
+    /// There is no revocation list.
+    RevocationNotChecked,
+    /// The revocation list is older than its issuer intended.
+    RevocationStale,
+    /// The policy loosens a rule.
+    Weakened {
+        /// Which rule.
+        rule: WeakenedRule,
+        /// The reason in the policy.
+        reason: String,
+    },
+}
+
+impl Gap {
+    /// Stable name of the gap.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::CheckpointAbsent => "checkpoint-absent",
+            Self::CheckpointNotVerified => "checkpoint-not-verified",
+            Self::GpuEvidenceAbsent => "gpu-evidence-absent",
+            Self::GpuEvidenceNotVerified => "gpu-evidence-not-verified",
+            Self::MachineNotIdentified => "machine-not-identified",
+            Self::MachineNotProven => "machine-not-proven",
+            Self::ReleaseNotLogged => "release-not-logged",
+            Self::RevocationNotChecked => "revocation-not-checked",
+            Self::RevocationStale => "revocation-stale",
+            Self::Weakened { .. } => "policy-weakened",
+        }
+    }
+
+    /// What the gap means, as a clause for people.
+    #[must_use]
+    pub fn meaning(&self) -> String {
+        match self {
+            Self::CheckpointAbsent => "no log checkpoint is bound to the report, so its age is known only from the key's own dates".into(),
+            Self::CheckpointNotVerified => "a log checkpoint is bound to the report, but this version cannot verify it".into(),
+            Self::GpuEvidenceAbsent => "no GPU evidence is bound to the report, so a GPU, if one is used, is unverified".into(),
+            Self::GpuEvidenceNotVerified => "GPU evidence is bound to the report, but this version cannot verify it".into(),
+            Self::MachineNotIdentified => "the report does not say which machine it comes from".into(),
+            Self::MachineNotProven => "no log proof that this machine is one of the admitted ones".into(),
+            Self::ReleaseNotLogged => "no log proof that this release is public".into(),
+            Self::RevocationNotChecked => "no revocation list was supplied".into(),
+            Self::RevocationStale => "the revocation list is older than its issuer intended".into(),
+            Self::Weakened { rule, reason } => format!("the policy loosens {rule}: {reason}"),
+        }
+    }
+}
+
+impl From<&Weakening> for Gap {
+    fn from(weakening: &Weakening) -> Self {
+        Self::Weakened {
+            rule: weakening.rule(),
+            reason: weakening.reason().to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for Gap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Weakened { rule, .. } => write!(f, "{} ({rule})", self.as_str()),
+            _ => f.write_str(self.as_str()),
+        }
+    }
+}

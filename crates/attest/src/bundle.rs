@@ -1,0 +1,384 @@
+//! The evidence bundle: everything a device needs to judge one node, in one file.
+//!
+//! The format is `spec/evidence-bundle.md`: a deterministic CBOR map in the shape
+//! of a RATS conceptual message wrapper collection. Reading it checks the format
+//! only; [`crate::appraise`] says whether the evidence is any good.
+
+use core::fmt;
+
+use crate::appraisal::Code;
+use crate::identifiers::Sha256Digest;
+use crate::snp::KeyKind;
+
+mod label;
+mod wire;
+
+pub use label::Label;
+
+/// Evidence of one node, format checked, nothing verified.
+#[derive(Clone, Eq, PartialEq)]
+pub struct Bundle {
+    bytes: Vec<u8>,
+    entries: Vec<(Label, Vec<u8>)>,
+}
+
+impl Bundle {
+    /// Largest bundle that is read, in bytes.
+    pub const MAX_LEN: usize = 256 * 1024;
+
+    /// Reads a bundle.
+    ///
+    /// # Errors
+    ///
+    /// [`BundleError`]. Unknown labels, a second spelling of the same content and
+    /// trailing bytes are errors.
+    pub fn parse(bytes: &[u8]) -> Result<Self, BundleError> {
+        if bytes.len() > Self::MAX_LEN {
+            return Err(BundleError::TooLong { got: bytes.len() });
+        }
+        let entries = wire::decode(bytes)?;
+        if wire::encode(&entries)? != bytes {
+            return Err(BundleError::NotDeterministic);
+        }
+        Self::check_complete(&entries)?;
+        Ok(Self {
+            bytes: bytes.to_vec(),
+            entries,
+        })
+    }
+
+    /// Starts a bundle for this key configuration.
+    #[must_use]
+    pub fn builder(key_configuration: impl Into<Vec<u8>>) -> Builder {
+        Builder {
+            entries: vec![(Label::KeyConfiguration, key_configuration.into())],
+        }
+    }
+
+    /// The bytes of the bundle.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// SHA-256 of the bytes of the bundle, by which directories name it.
+    #[must_use]
+    pub fn hash(&self) -> Sha256Digest {
+        Sha256Digest::of(&self.bytes)
+    }
+
+    /// The key configuration the evidence claims to be about.
+    #[must_use]
+    pub fn key_configuration(&self) -> &[u8] {
+        self.entry(Label::KeyConfiguration).unwrap_or_default()
+    }
+
+    /// The log checkpoint the evidence claims to be newer than.
+    #[must_use]
+    pub fn checkpoint(&self) -> Option<&[u8]> {
+        self.entry(Label::Checkpoint)
+    }
+
+    /// Evidence of the graphics processors the node uses.
+    #[must_use]
+    pub fn gpu_evidence(&self) -> Option<&[u8]> {
+        self.entry(Label::GpuEvidence)
+    }
+
+    /// Proof that the log holds the node's release.
+    #[must_use]
+    pub fn release_proof(&self) -> Option<&[u8]> {
+        self.entry(Label::TlogProofRelease)
+    }
+
+    /// Proof that the log admits the node's machine.
+    #[must_use]
+    pub fn machine_proof(&self) -> Option<&[u8]> {
+        self.entry(Label::TlogProofMachine)
+    }
+
+    /// The SEV-SNP report with its collateral.
+    #[must_use]
+    pub fn snp(&self) -> Option<SnpEvidence<'_>> {
+        let (kind, leaf, intermediate) = if let Some(vlek) = self.entry(Label::SnpVlek) {
+            (KeyKind::Vlek, vlek, self.entry(Label::SnpAsvk)?)
+        } else {
+            (
+                KeyKind::Vcek,
+                self.entry(Label::SnpVcek)?,
+                self.entry(Label::SnpAsk)?,
+            )
+        };
+        Some(SnpEvidence {
+            report: self.entry(Label::SnpReport)?,
+            kind,
+            leaf,
+            intermediate,
+            root: self.entry(Label::SnpArk)?,
+            revocation_list: self.entry(Label::SnpCrl),
+        })
+    }
+
+    fn entry(&self, label: Label) -> Option<&[u8]> {
+        find(&self.entries, label)
+    }
+
+    fn check_complete(entries: &[(Label, Vec<u8>)]) -> Result<(), BundleError> {
+        let has = |label| find(entries, label).is_some();
+        if !has(Label::KeyConfiguration) {
+            return Err(BundleError::Missing {
+                label: Label::KeyConfiguration,
+            });
+        }
+        if !entries
+            .iter()
+            .any(|(label, _)| label.is_platform_evidence())
+        {
+            return Err(BundleError::NoPlatformEvidence);
+        }
+        let (leaf, intermediate, strangers) = if has(Label::SnpVlek) {
+            (
+                Label::SnpVlek,
+                Label::SnpAsvk,
+                [Label::SnpVcek, Label::SnpAsk],
+            )
+        } else {
+            (
+                Label::SnpVcek,
+                Label::SnpAsk,
+                [Label::SnpVlek, Label::SnpAsvk],
+            )
+        };
+        for label in [Label::SnpReport, leaf, intermediate, Label::SnpArk] {
+            if !has(label) {
+                return Err(BundleError::Missing { label });
+            }
+        }
+        for label in strangers {
+            if has(label) {
+                return Err(BundleError::Conflict { label, with: leaf });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Shows sizes, not contents: a bundle is long and says nothing to a reader.
+impl fmt::Debug for Bundle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map()
+            .entries(
+                self.entries
+                    .iter()
+                    .map(|(label, value)| (label, value.len())),
+            )
+            .finish()
+    }
+}
+
+/// An SEV-SNP report and what is needed to verify it, all unverified.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "callers make it; a field more is a new format"
+)]
+pub struct SnpEvidence<'a> {
+    /// The attestation report, raw.
+    pub report: &'a [u8],
+    /// Which kind of key `leaf` certifies.
+    pub kind: KeyKind,
+    /// VCEK or VLEK certificate, DER.
+    pub leaf: &'a [u8],
+    /// ASK or ASVK certificate, DER.
+    pub intermediate: &'a [u8],
+    /// ARK certificate, DER.
+    pub root: &'a [u8],
+    /// The root's revocation list, DER.
+    pub revocation_list: Option<&'a [u8]>,
+}
+
+/// Collects the parts of a [`Bundle`].
+#[derive(Clone, Debug)]
+pub struct Builder {
+    entries: Vec<(Label, Vec<u8>)>,
+}
+
+impl Builder {
+    /// Adds SEV-SNP evidence.
+    #[must_use]
+    pub fn snp(mut self, evidence: SnpEvidence<'_>) -> Self {
+        let (leaf, intermediate) = match evidence.kind {
+            KeyKind::Vcek => (Label::SnpVcek, Label::SnpAsk),
+            KeyKind::Vlek => (Label::SnpVlek, Label::SnpAsvk),
+        };
+        for (label, value) in [
+            (Label::SnpReport, Some(evidence.report)),
+            (leaf, Some(evidence.leaf)),
+            (intermediate, Some(evidence.intermediate)),
+            (Label::SnpArk, Some(evidence.root)),
+            (Label::SnpCrl, evidence.revocation_list),
+        ] {
+            self.entries
+                .extend(value.map(|value| (label, value.to_vec())));
+        }
+        self
+    }
+
+    /// Adds the log checkpoint that the report is bound to.
+    #[must_use]
+    pub fn checkpoint(self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.with(Label::Checkpoint, bytes)
+    }
+
+    /// Adds the GPU evidence that the report is bound to.
+    #[must_use]
+    pub fn gpu_evidence(self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.with(Label::GpuEvidence, bytes)
+    }
+
+    /// Adds a proof that the log holds the release.
+    #[must_use]
+    pub fn release_proof(self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.with(Label::TlogProofRelease, bytes)
+    }
+
+    /// Adds a proof that the log admits the machine.
+    #[must_use]
+    pub fn machine_proof(self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.with(Label::TlogProofMachine, bytes)
+    }
+
+    /// Encodes the bundle.
+    ///
+    /// # Errors
+    ///
+    /// [`BundleError`], for example when no platform evidence was added or a part
+    /// was added twice.
+    pub fn build(mut self) -> Result<Bundle, BundleError> {
+        self.entries.sort_by_key(|(label, _)| label.sort_key());
+        Bundle::parse(&wire::encode(&self.entries)?)
+    }
+
+    fn with(mut self, label: Label, bytes: impl Into<Vec<u8>>) -> Self {
+        self.entries.push((label, bytes.into()));
+        self
+    }
+}
+
+/// Why bytes were refused as an evidence bundle.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BundleError {
+    /// The bundle holds two parts that exclude each other.
+    #[error("evidence bundle holds both {label} and {with}")]
+    Conflict {
+        /// The part that should not be there.
+        label: Label,
+        /// The part that excludes it.
+        with: Label,
+    },
+
+    /// A label occurs twice.
+    #[error("evidence bundle holds {label} twice")]
+    Duplicate {
+        /// The repeated label.
+        label: Label,
+    },
+
+    /// A part is empty or longer than it may be.
+    #[error("{label} in the evidence bundle is {got} bytes long, allowed are 1 to {}", label.max_len())]
+    EntryLength {
+        /// Which part.
+        label: Label,
+        /// Its length, in bytes.
+        got: usize,
+    },
+
+    /// The bytes are not a CBOR map of the right shape.
+    #[error("not an evidence bundle: bad structure near byte {at}")]
+    Format {
+        /// Roughly where reading stopped.
+        at: usize,
+    },
+
+    /// A part has the wrong media type.
+    #[error("{label} in the evidence bundle has the wrong media type, expected {}", label.media_type())]
+    MediaType {
+        /// Which part.
+        label: Label,
+    },
+
+    /// A part that must be there is not.
+    #[error("evidence bundle lacks {label}")]
+    Missing {
+        /// Which part.
+        label: Label,
+    },
+
+    /// The bundle holds no evidence of any platform.
+    #[error("evidence bundle holds no platform evidence")]
+    NoPlatformEvidence,
+
+    /// The content is right but not encoded in the one way that is allowed.
+    #[error("evidence bundle is not in deterministic encoding")]
+    NotDeterministic,
+
+    /// The input is longer than [`Bundle::MAX_LEN`].
+    #[error(
+        "evidence bundle is {got} bytes long, at most {} are read",
+        Bundle::MAX_LEN
+    )]
+    TooLong {
+        /// Length of the input, in bytes.
+        got: usize,
+    },
+
+    /// The map has more entries than there are labels.
+    #[error("evidence bundle has {got} entries, at most {expected} are possible")]
+    TooManyEntries {
+        /// Most entries there can be.
+        expected: usize,
+        /// Entries announced.
+        got: u64,
+    },
+
+    /// A label is not known, and no platform's either.
+    #[error("evidence bundle holds the unknown label {label:?}")]
+    UnknownLabel {
+        /// The label, cut to 64 characters.
+        label: String,
+    },
+
+    /// A label belongs to a platform that this version cannot verify.
+    #[error("evidence bundle holds evidence of a platform this version cannot verify: {label:?}")]
+    UnsupportedPlatform {
+        /// The label, cut to 64 characters.
+        label: String,
+    },
+
+    /// The bundle says that it is of another kind or version.
+    #[error("evidence bundle is of another type than {:?}", wire::COLLECTION_TYPE)]
+    WrongType,
+}
+
+impl BundleError {
+    /// The stable code of this refusal.
+    #[must_use]
+    pub const fn code(&self) -> Code {
+        match self {
+            Self::Missing { .. } | Self::NoPlatformEvidence => Code::EvidenceMissing,
+            Self::UnsupportedPlatform { .. } => Code::UnsupportedPlatform,
+            _ => Code::BundleMalformed,
+        }
+    }
+}
+
+fn find(entries: &[(Label, Vec<u8>)], wanted: Label) -> Option<&[u8]> {
+    entries
+        .iter()
+        .find(|(label, _)| *label == wanted)
+        .map(|(_, value)| value.as_slice())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,133 @@
+//! The parts a bundle can hold: `spec/evidence-bundle.md`, table "Entries".
+
+use core::fmt;
+
+/// Name of one part of a bundle.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum Label {
+    /// A witnessed log checkpoint.
+    Checkpoint,
+    /// Evidence of the node's graphics processors.
+    GpuEvidence,
+    /// The node's key configuration.
+    KeyConfiguration,
+    /// AMD's root certificate.
+    SnpArk,
+    /// AMD's intermediate certificate for VCEKs.
+    SnpAsk,
+    /// AMD's intermediate certificate for VLEKs.
+    SnpAsvk,
+    /// The root's revocation list.
+    SnpCrl,
+    /// The attestation report.
+    SnpReport,
+    /// Certificate of a versioned chip endorsement key.
+    SnpVcek,
+    /// Certificate of a versioned loaded endorsement key.
+    SnpVlek,
+    /// Log proof of the admitted machine.
+    TlogProofMachine,
+    /// Log proof of the release.
+    TlogProofRelease,
+}
+
+impl Label {
+    /// Every label, in the order of the deterministic encoding.
+    pub const ALL: [Self; 12] = [
+        Self::SnpArk,
+        Self::SnpAsk,
+        Self::SnpCrl,
+        Self::SnpAsvk,
+        Self::SnpVcek,
+        Self::SnpVlek,
+        Self::Checkpoint,
+        Self::SnpReport,
+        Self::GpuEvidence,
+        Self::KeyConfiguration,
+        Self::TlogProofMachine,
+        Self::TlogProofRelease,
+    ];
+
+    /// The label as it is written.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Checkpoint => "checkpoint",
+            Self::GpuEvidence => "gpu-evidence",
+            Self::KeyConfiguration => "key-configuration",
+            Self::SnpArk => "snp-ark",
+            Self::SnpAsk => "snp-ask",
+            Self::SnpAsvk => "snp-asvk",
+            Self::SnpCrl => "snp-crl",
+            Self::SnpReport => "snp-report",
+            Self::SnpVcek => "snp-vcek",
+            Self::SnpVlek => "snp-vlek",
+            Self::TlogProofMachine => "tlog-proof-machine",
+            Self::TlogProofRelease => "tlog-proof-release",
+        }
+    }
+
+    /// Media type of the part.
+    #[must_use]
+    pub const fn media_type(self) -> &'static str {
+        match self {
+            Self::Checkpoint => "application/vnd.subrosa.checkpoint",
+            Self::GpuEvidence => "application/vnd.subrosa.gpu-evidence",
+            Self::KeyConfiguration => "application/vnd.subrosa.key-configuration",
+            // RFC 2585, section 4.
+            Self::SnpArk | Self::SnpAsk | Self::SnpAsvk | Self::SnpVcek | Self::SnpVlek => {
+                "application/pkix-cert"
+            }
+            Self::SnpCrl => "application/pkix-crl",
+            Self::SnpReport => "application/vnd.subrosa.snp-report",
+            Self::TlogProofMachine | Self::TlogProofRelease => "application/vnd.subrosa.tlog-proof",
+        }
+    }
+
+    /// Largest size of the part, in bytes.
+    #[must_use]
+    pub const fn max_len(self) -> usize {
+        match self {
+            Self::SnpReport => 0x4A0,
+            Self::SnpArk | Self::SnpAsk | Self::SnpAsvk | Self::SnpVcek | Self::SnpVlek => 8 * 1024,
+            Self::Checkpoint | Self::KeyConfiguration => 16 * 1024,
+            Self::SnpCrl | Self::TlogProofMachine | Self::TlogProofRelease => 32 * 1024,
+            Self::GpuEvidence => 128 * 1024,
+        }
+    }
+
+    /// Whether the part is evidence of a platform, or collateral for it.
+    pub(super) const fn is_platform_evidence(self) -> bool {
+        match self {
+            Self::SnpArk
+            | Self::SnpAsk
+            | Self::SnpAsvk
+            | Self::SnpCrl
+            | Self::SnpReport
+            | Self::SnpVcek
+            | Self::SnpVlek => true,
+            Self::Checkpoint
+            | Self::GpuEvidence
+            | Self::KeyConfiguration
+            | Self::TlogProofMachine
+            | Self::TlogProofRelease => false,
+        }
+    }
+
+    /// Orders labels as their encodings order: the shorter first, then by bytes
+    /// (RFC 8949, section 4.2.1).
+    pub(super) const fn sort_key(self) -> (usize, &'static str) {
+        (self.as_str().len(), self.as_str())
+    }
+
+    pub(super) fn from_text(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|label| label.as_str() == text)
+    }
+}
+
+impl fmt::Display for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

@@ -1,0 +1,335 @@
+//! The policy file as it is written, and its way to a [`Policy`].
+
+use serde::Deserialize;
+
+use super::{
+    KeyConfigurationExpectations, NamedDigest, Platform, Policy, PolicyError, RequiredPart,
+    WeakenedRule, Weakening, defaults,
+};
+use crate::identifiers::{BlockId, KeyDigest, Measurement, Sha256Digest};
+use crate::snp::rules::{self, GuestRestriction, PlatformFeature, RevocationRule, Rules};
+use crate::snp::{FirmwareVersion, Part, Product, Tcb};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct File {
+    version: u64,
+    name: String,
+    platforms: Vec<Platform>,
+    #[serde(default)]
+    measurements: Vec<MeasurementEntry>,
+    #[serde(default)]
+    weights: Vec<DigestEntry>,
+    #[serde(default)]
+    configurations: Vec<DigestEntry>,
+    #[serde(default)]
+    releases: Vec<DigestEntry>,
+    #[serde(default)]
+    required: Vec<RequiredPart>,
+    max_key_lifetime_seconds: Option<u64>,
+    #[serde(default)]
+    sev_snp: SevSnp,
+    #[serde(default)]
+    weakened: Vec<Weakening>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct MeasurementEntry {
+    name: String,
+    /// Only SEV-SNP measures in 48 bytes today; the field keeps entries of
+    /// platforms to come apart.
+    #[serde(rename = "platform")]
+    _platform: Platform,
+    value: Measurement,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct DigestEntry {
+    name: String,
+    sha256: Sha256Digest,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct SevSnp {
+    products: Option<Vec<Product>>,
+    vmpl: Option<u32>,
+    #[serde(default)]
+    revocation: RevocationRule,
+    #[serde(default)]
+    allow_provisional_firmware: bool,
+    #[serde(default)]
+    allow_cxl: bool,
+    require_alias_check: Option<bool>,
+    #[serde(default)]
+    require_machine_identity: bool,
+    #[serde(default)]
+    guest_restrictions: Vec<GuestRestriction>,
+    #[serde(default)]
+    platform_features: Vec<PlatformFeature>,
+    minimum_abi: Option<[u8; 2]>,
+    minimum_firmware: Option<[u8; 3]>,
+    minimum_guest_svn: Option<u32>,
+    family_id: Option<BlockId>,
+    image_id: Option<BlockId>,
+    host_data: Option<Sha256Digest>,
+    id_key_digests: Option<Vec<KeyDigest>>,
+    author_key_digests: Option<Vec<KeyDigest>>,
+    mitigations: Option<u32>,
+    #[serde(default)]
+    tcb_floors: Vec<Floor>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Floor {
+    part: Part,
+    /// Date of the value, for people; it is not compared with anything.
+    as_of: String,
+    fmc: Option<u8>,
+    bootloader: u8,
+    tee: u8,
+    snp: u8,
+    microcode: u8,
+}
+
+impl Floor {
+    fn tcb(&self) -> Result<Tcb, PolicyError> {
+        let needs_fmc = self.part.product() == Product::Turin;
+        if self.fmc.is_some() != needs_fmc {
+            return Err(PolicyError::FloorComponents { part: self.part });
+        }
+        check_text("as-of", &self.as_of)?;
+        Ok(Tcb {
+            fmc: self.fmc,
+            bootloader: self.bootloader,
+            tee: self.tee,
+            snp: self.snp,
+            microcode: self.microcode,
+        })
+    }
+}
+
+impl File {
+    pub(super) fn into_policy(self) -> Result<Policy, PolicyError> {
+        if self.version != defaults::VERSION {
+            return Err(PolicyError::Version { got: self.version });
+        }
+        check_text("name", &self.name)?;
+        if self.platforms.is_empty() {
+            return Err(PolicyError::Empty { list: "platforms" });
+        }
+        let mut loosened = Vec::new();
+        let max_lifetime_seconds = max_key_lifetime(self.max_key_lifetime_seconds, &mut loosened)?;
+        let snp = self.sev_snp.into_rules(&mut loosened)?;
+        check_statements(&loosened, &self.weakened)?;
+        Ok(Policy {
+            name: self.name,
+            platforms: self.platforms,
+            measurements: measurements(self.measurements)?,
+            expectations: KeyConfigurationExpectations {
+                weights: named_digests(self.weights)?,
+                configurations: named_digests(self.configurations)?,
+                releases: named_digests(self.releases)?,
+                max_lifetime_seconds,
+            },
+            required_parts: self.required,
+            snp,
+            weakened: self.weakened,
+        })
+    }
+}
+
+impl SevSnp {
+    /// Fills in the defaults and notes in `loosened` what is below them.
+    fn into_rules(self, loosened: &mut Vec<WeakenedRule>) -> Result<Rules, PolicyError> {
+        let floors = floors(&self.tcb_floors, loosened)?;
+        let products = products(self.products, loosened)?;
+        let vmpl = self.vmpl.unwrap_or(defaults::VMPL);
+        check_range("vmpl", vmpl.into(), 0, defaults::HIGHEST_VMPL.into())?;
+        let require_alias_check = self.require_alias_check.unwrap_or(true);
+        for (rule, is_loosened) in [
+            (WeakenedRule::AliasCheck, !require_alias_check),
+            (WeakenedRule::Cxl, self.allow_cxl),
+            (
+                WeakenedRule::ProvisionalFirmware,
+                self.allow_provisional_firmware,
+            ),
+            (
+                WeakenedRule::StaleRevocation,
+                self.revocation == RevocationRule::StaleTolerated,
+            ),
+            (WeakenedRule::Vmpl, vmpl != defaults::VMPL),
+        ] {
+            loosened.extend(is_loosened.then_some(rule));
+        }
+        Ok(Rules {
+            products,
+            floors,
+            vmpl,
+            revocation: self.revocation,
+            allow_provisional_firmware: self.allow_provisional_firmware,
+            allow_cxl: self.allow_cxl,
+            require_alias_check,
+            require_machine_identity: self.require_machine_identity,
+            guest_restrictions: self.guest_restrictions,
+            platform_features: self.platform_features,
+            minimum_abi: self
+                .minimum_abi
+                .map_or((0, 0), |[major, minor]| (major, minor)),
+            minimum_firmware: self
+                .minimum_firmware
+                .map(|[major, minor, build]| FirmwareVersion {
+                    major,
+                    minor,
+                    build,
+                }),
+            minimum_guest_svn: self.minimum_guest_svn,
+            family_id: self.family_id,
+            image_id: self.image_id,
+            host_data: self.host_data,
+            id_key_digests: key_digests("id-key-digests", self.id_key_digests)?,
+            author_key_digests: key_digests("author-key-digests", self.author_key_digests)?,
+            mitigations: self.mitigations.map(u64::from),
+        })
+    }
+}
+
+fn max_key_lifetime(
+    seconds: Option<u64>,
+    loosened: &mut Vec<WeakenedRule>,
+) -> Result<u64, PolicyError> {
+    let seconds = seconds.unwrap_or(defaults::MAX_KEY_LIFETIME_SECONDS);
+    check_range(
+        "max-key-lifetime-seconds",
+        seconds,
+        1,
+        defaults::LONGEST_KEY_LIFETIME_SECONDS,
+    )?;
+    let is_loosened = seconds > defaults::MAX_KEY_LIFETIME_SECONDS;
+    loosened.extend(is_loosened.then_some(WeakenedRule::KeyLifetime));
+    Ok(seconds)
+}
+
+fn products(
+    listed: Option<Vec<Product>>,
+    loosened: &mut Vec<WeakenedRule>,
+) -> Result<Vec<Product>, PolicyError> {
+    let products = listed.unwrap_or_else(|| defaults::PRODUCTS.to_vec());
+    if products.is_empty() {
+        return Err(PolicyError::Empty {
+            list: "sev-snp.products",
+        });
+    }
+    check_unique(&products)?;
+    let is_loosened = products.contains(&Product::Milan);
+    loosened.extend(is_loosened.then_some(WeakenedRule::ProductMilan));
+    Ok(products)
+}
+
+/// The defaults, each replaced by the file's value if there is one.
+fn floors(
+    listed: &[Floor],
+    loosened: &mut Vec<WeakenedRule>,
+) -> Result<Vec<rules::Floor>, PolicyError> {
+    check_unique(&listed.iter().map(|floor| floor.part).collect::<Vec<_>>())?;
+    let mut is_loosened = false;
+    let mut floors = defaults::floors();
+    for listed in listed {
+        let tcb = listed.tcb()?;
+        for floor in floors.iter_mut().filter(|floor| floor.part == listed.part) {
+            is_loosened |= !tcb.is_at_least(&floor.tcb);
+            floor.tcb = tcb;
+            floor.as_of.clone_from(&listed.as_of);
+        }
+    }
+    loosened.extend(is_loosened.then_some(WeakenedRule::TcbFloor));
+    Ok(floors)
+}
+
+/// Every loosened rule must be stated, and nothing else.
+fn check_statements(loosened: &[WeakenedRule], stated: &[Weakening]) -> Result<(), PolicyError> {
+    let rules: Vec<_> = stated.iter().map(Weakening::rule).collect();
+    check_unique(&rules)?;
+    for weakening in stated {
+        check_text("reason", weakening.reason())?;
+    }
+    if let Some(&rule) = loosened.iter().find(|rule| !rules.contains(rule)) {
+        return Err(PolicyError::NotStated { rule });
+    }
+    if let Some(&rule) = rules.iter().find(|rule| !loosened.contains(rule)) {
+        return Err(PolicyError::StatedInVain { rule });
+    }
+    Ok(())
+}
+
+fn measurements(entries: Vec<MeasurementEntry>) -> Result<Vec<(String, Measurement)>, PolicyError> {
+    check_unique(&entries.iter().map(|entry| entry.value).collect::<Vec<_>>())?;
+    for entry in &entries {
+        check_text("name", &entry.name)?;
+        if entry.value.is_zero() {
+            return Err(PolicyError::ZeroMeasurement);
+        }
+    }
+    Ok(entries
+        .into_iter()
+        .map(|entry| (entry.name, entry.value))
+        .collect())
+}
+
+fn named_digests(entries: Vec<DigestEntry>) -> Result<Vec<NamedDigest>, PolicyError> {
+    check_unique(&entries.iter().map(|entry| entry.sha256).collect::<Vec<_>>())?;
+    for entry in &entries {
+        check_text("name", &entry.name)?;
+    }
+    Ok(entries
+        .into_iter()
+        .map(|entry| NamedDigest {
+            name: entry.name,
+            digest: entry.sha256,
+        })
+        .collect())
+}
+
+/// A list of keys may be left out, not left empty: empty could be read as "any".
+fn key_digests(
+    list: &'static str,
+    digests: Option<Vec<KeyDigest>>,
+) -> Result<Vec<KeyDigest>, PolicyError> {
+    match digests {
+        Some(digests) if digests.is_empty() => Err(PolicyError::Empty { list }),
+        Some(digests) => Ok(digests),
+        None => Ok(Vec::new()),
+    }
+}
+
+fn check_unique<T: PartialEq + core::fmt::Debug>(values: &[T]) -> Result<(), PolicyError> {
+    for (at, value) in values.iter().enumerate() {
+        if values.iter().take(at).any(|other| other == value) {
+            return Err(PolicyError::Duplicate {
+                what: format!("{value:?}"),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn check_text(what: &'static str, text: &str) -> Result<(), PolicyError> {
+    let right = !text.trim().is_empty() && text.chars().count() <= defaults::MAX_TEXT_CHARS;
+    right.then_some(()).ok_or(PolicyError::Text { what })
+}
+
+fn check_range(what: &'static str, got: u64, least: u64, most: u64) -> Result<(), PolicyError> {
+    if (least..=most).contains(&got) {
+        Ok(())
+    } else {
+        Err(PolicyError::Range {
+            what,
+            got,
+            least,
+            most,
+        })
+    }
+}

@@ -1,0 +1,31 @@
+//! AMD SEV-SNP evidence.
+//!
+//! ```text
+//! ARK, ASK, VCEK ──Chain::parse──▶ Chain ──verify(anchors, now)──▶ VerifiedChain ─┐
+//! report bytes ───Report::parse──▶ Report ──verify(VerifiedChain)─────────────────┴▶ VerifiedReport
+//! ```
+//!
+//! A verified report says what a genuine chip signed, not that it is acceptable:
+//! [`crate::appraise`] compares it with the policy.
+
+pub(crate) mod anchors;
+mod certificate;
+mod chain;
+pub(crate) mod checks;
+mod crl;
+mod extensions;
+mod product;
+mod report;
+pub(crate) mod rules;
+mod signed;
+mod tcb;
+
+pub use certificate::{Certificate, CertificateError};
+pub use chain::{Chain, ChainError, KeyKind, Role, VerifiedChain};
+pub use crl::{RevocationError, RevocationList};
+pub use extensions::ExtensionError;
+pub use product::{Cpuid, Part, Product};
+pub use report::{GuestPolicy, PlatformInfo, Report, ReportError, VerifiedReport};
+pub use tcb::Tcb;
+
+pub(crate) use report::FirmwareVersion;

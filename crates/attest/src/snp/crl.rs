@@ -1,0 +1,183 @@
+//! The revocation list that an AMD root signs (AMD 57230, "CRL"): it lists
+//! intermediate keys. VCEKs are not revoked: newer firmware supersedes them, and
+//! the TCB floor of the policy refuses the old ones.
+
+use der::oid::ObjectIdentifier;
+use der::{Decode, Encode};
+use x509_cert::Version;
+use x509_cert::certificate::Raw;
+use x509_cert::crl::TbsCertList;
+
+use super::chain::VerifiedChain;
+use super::signed::{self, SignedObject};
+use crate::time::UnixSeconds;
+
+/// A revocation list of which nothing is verified.
+#[derive(Clone, Debug)]
+pub struct RevocationList {
+    content: Vec<u8>,
+    signature: Vec<u8>,
+    list: TbsCertList<Raw>,
+    this_update: UnixSeconds,
+    next_update: UnixSeconds,
+}
+
+impl RevocationList {
+    /// Largest list that is read, in bytes. AMD's have less than 1,000.
+    pub const MAX_LEN: usize = 32 * 1024;
+
+    /// Reads one list in DER, with nothing behind it.
+    ///
+    /// # Errors
+    ///
+    /// [`RevocationError::Format`] or [`RevocationError::TooLong`]. No
+    /// cryptography is done here.
+    pub fn parse(der: &[u8]) -> Result<Self, RevocationError> {
+        if der.len() > Self::MAX_LEN {
+            return Err(RevocationError::TooLong { got: der.len() });
+        }
+        Self::read(der).ok_or(RevocationError::Format)
+    }
+
+    fn read(der: &[u8]) -> Option<Self> {
+        let object = SignedObject::split(der)?;
+        let list = TbsCertList::<Raw>::from_der(object.content).ok()?;
+        let inner_algorithm = list.signature.to_der().ok()?;
+        let complete = list.version == Version::V2
+            && signed::is_pss_with_sha384(&inner_algorithm)
+            && has_only_known_critical_extensions(&list);
+        complete.then_some(())?;
+        Some(Self {
+            content: object.content.to_vec(),
+            signature: object.signature.to_vec(),
+            this_update: UnixSeconds::new(list.this_update.to_unix_duration().as_secs()),
+            next_update: UnixSeconds::new(list.next_update?.to_unix_duration().as_secs()),
+            list,
+        })
+    }
+
+    /// Checks who signed the list and that nothing in `chain` is on it.
+    ///
+    /// A listed certificate stays revoked, so this holds for an old list too;
+    /// [`RevocationList::check_window`] says whether the list is recent.
+    ///
+    /// # Errors
+    ///
+    /// [`RevocationError::Issuer`], [`RevocationError::Signature`] or
+    /// [`RevocationError::Revoked`].
+    pub fn check_against(&self, chain: &VerifiedChain) -> Result<(), RevocationError> {
+        if self.list.issuer != *chain.root_name() {
+            return Err(RevocationError::Issuer);
+        }
+        if !signed::verifies(chain.root_key(), &self.content, &self.signature) {
+            return Err(RevocationError::Signature);
+        }
+        for entry in self.list.revoked_certificates.iter().flatten() {
+            let serial = entry.serial_number.as_bytes();
+            if chain.serials().iter().any(|used| used == serial) {
+                return Err(RevocationError::Revoked {
+                    serial: hex::encode(serial),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks that `now` lies between the list's two dates.
+    ///
+    /// # Errors
+    ///
+    /// [`RevocationError::NotYetValid`] or [`RevocationError::Stale`].
+    pub fn check_window(&self, now: UnixSeconds) -> Result<(), RevocationError> {
+        if now < self.this_update {
+            return Err(RevocationError::NotYetValid {
+                this_update: self.this_update,
+                now,
+            });
+        }
+        if now > self.next_update {
+            return Err(RevocationError::Stale {
+                next_update: self.next_update,
+                now,
+            });
+        }
+        Ok(())
+    }
+
+    /// When the issuer promised the next list.
+    #[must_use]
+    pub fn next_update(&self) -> UnixSeconds {
+        self.next_update
+    }
+}
+
+/// A critical extension can narrow what a list means, so an unknown one makes it
+/// useless (RFC 5280, section 5.2). None that AMD uses is critical.
+fn has_only_known_critical_extensions(list: &TbsCertList<Raw>) -> bool {
+    let of_list = list.crl_extensions.iter().flatten();
+    let of_entries = list
+        .revoked_certificates
+        .iter()
+        .flatten()
+        .filter_map(|entry| entry.crl_entry_extensions.as_ref())
+        .flatten();
+    of_list
+        .chain(of_entries)
+        .all(|extension| !extension.critical && extension.extn_id != DELTA_LIST_INDICATOR)
+}
+
+/// RFC 5280, section 5.2.4: a delta list is not a complete list.
+const DELTA_LIST_INDICATOR: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.27");
+
+/// Why a revocation list was refused, or refused a chain.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RevocationError {
+    /// The bytes are not one version-2 list signed with RSASSA-PSS and SHA-384
+    /// that says when the next one comes.
+    #[error("not a complete X.509 version 2 revocation list signed with RSASSA-PSS and SHA-384")]
+    Format,
+
+    /// The list names another issuer than the chain's root.
+    #[error("revocation list names another issuer")]
+    Issuer,
+
+    /// The list is from the future.
+    #[error("revocation list is valid from {this_update}, it is {now}")]
+    NotYetValid {
+        /// The list's `thisUpdate`.
+        this_update: UnixSeconds,
+        /// The time of the check.
+        now: UnixSeconds,
+    },
+
+    /// A certificate of the chain is on the list.
+    #[error("certificate with serial number {serial} is revoked")]
+    Revoked {
+        /// Its serial number, in hexadecimal.
+        serial: String,
+    },
+
+    /// The list's signature does not verify under the chain's root key.
+    #[error("revocation list signature does not verify")]
+    Signature,
+
+    /// The next list is due.
+    #[error("revocation list was to be replaced at {next_update}, it is {now}")]
+    Stale {
+        /// The list's `nextUpdate`.
+        next_update: UnixSeconds,
+        /// The time of the check.
+        now: UnixSeconds,
+    },
+
+    /// The input is longer than [`RevocationList::MAX_LEN`].
+    #[error(
+        "revocation list is {got} bytes long, at most {} are read",
+        RevocationList::MAX_LEN
+    )]
+    TooLong {
+        /// Length of the input, in bytes.
+        got: usize,
+    },
+}

@@ -1,0 +1,133 @@
+//! What a policy asks of SEV-SNP evidence.
+
+use serde::{Deserialize, Serialize};
+
+use super::report::{FirmwareVersion, GuestPolicy, PlatformInfo};
+use super::{Part, Product, Tcb};
+use crate::identifiers::{BlockId, KeyDigest, Sha256Digest};
+
+/// The SEV-SNP section of a policy, defaults filled in.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a rule of its own, named as in the policy file"
+)]
+pub(crate) struct Rules {
+    pub(crate) products: Vec<Product>,
+    pub(crate) floors: Vec<Floor>,
+    pub(crate) vmpl: u32,
+    pub(crate) revocation: RevocationRule,
+    pub(crate) allow_provisional_firmware: bool,
+    pub(crate) allow_cxl: bool,
+    pub(crate) require_alias_check: bool,
+    pub(crate) require_machine_identity: bool,
+    pub(crate) guest_restrictions: Vec<GuestRestriction>,
+    pub(crate) platform_features: Vec<PlatformFeature>,
+    pub(crate) minimum_abi: (u8, u8),
+    pub(crate) minimum_firmware: Option<FirmwareVersion>,
+    pub(crate) minimum_guest_svn: Option<u32>,
+    pub(crate) family_id: Option<BlockId>,
+    pub(crate) image_id: Option<BlockId>,
+    pub(crate) host_data: Option<Sha256Digest>,
+    pub(crate) id_key_digests: Vec<KeyDigest>,
+    pub(crate) author_key_digests: Vec<KeyDigest>,
+    pub(crate) mitigations: Option<u64>,
+}
+
+impl Rules {
+    /// The floor for a part; none means that the part is refused.
+    pub(super) fn floor(&self, part: Part) -> Option<&Floor> {
+        self.floors.iter().find(|floor| floor.part == part)
+    }
+}
+
+/// The least firmware level accepted on one part.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Floor {
+    pub(crate) part: Part,
+    pub(crate) tcb: Tcb,
+    /// Date of the value, for people.
+    pub(crate) as_of: String,
+}
+
+/// What to do about revocation lists.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum RevocationRule {
+    /// A list that is there must be good and recent; without one there is a gap.
+    #[default]
+    IfPresent,
+    /// A good and recent list must be there.
+    Required,
+    /// As `IfPresent`, but an old list is a gap instead of a refusal.
+    StaleTolerated,
+}
+
+/// A bit of the guest policy that a Subrosa policy can insist on.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum GuestRestriction {
+    Aes256Xts,
+    CiphertextHiding,
+    PageSwapDisabled,
+    RaplDisabled,
+    SingleSocket,
+    SmtForbidden,
+}
+
+impl GuestRestriction {
+    pub(super) fn holds(self, policy: GuestPolicy) -> bool {
+        match self {
+            Self::Aes256Xts => policy.has(GuestPolicy::AES_256_XTS),
+            Self::CiphertextHiding => policy.has(GuestPolicy::CIPHERTEXT_HIDING),
+            Self::PageSwapDisabled => policy.has(GuestPolicy::PAGE_SWAP_DISABLED),
+            Self::RaplDisabled => policy.has(GuestPolicy::RAPL_DISABLED),
+            Self::SingleSocket => policy.has(GuestPolicy::SINGLE_SOCKET),
+            Self::SmtForbidden => !policy.has(GuestPolicy::SMT),
+        }
+    }
+
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Aes256Xts => "aes-256-xts",
+            Self::CiphertextHiding => "ciphertext-hiding",
+            Self::PageSwapDisabled => "page-swap-disabled",
+            Self::RaplDisabled => "rapl-disabled",
+            Self::SingleSocket => "single-socket",
+            Self::SmtForbidden => "smt-forbidden",
+        }
+    }
+}
+
+/// A property of the host that a Subrosa policy can insist on.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum PlatformFeature {
+    CiphertextHiding,
+    Ecc,
+    RaplDisabled,
+    SmtDisabled,
+    Tsme,
+}
+
+impl PlatformFeature {
+    pub(super) fn holds(self, info: PlatformInfo) -> bool {
+        match self {
+            Self::CiphertextHiding => info.has(PlatformInfo::CIPHERTEXT_HIDING),
+            Self::Ecc => info.has(PlatformInfo::ECC),
+            Self::RaplDisabled => info.has(PlatformInfo::RAPL_DISABLED),
+            Self::SmtDisabled => !info.has(PlatformInfo::SMT),
+            Self::Tsme => info.has(PlatformInfo::TSME),
+        }
+    }
+
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::CiphertextHiding => "ciphertext-hiding",
+            Self::Ecc => "ecc",
+            Self::RaplDisabled => "rapl-disabled",
+            Self::SmtDisabled => "smt-disabled",
+            Self::Tsme => "tsme",
+        }
+    }
+}
