@@ -1,8 +1,13 @@
 //! Writes the seeds that are made by our own code: `cargo run --example seeds` in this folder.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use subrosa_api::event::{Event, FinishReason, Start};
+use subrosa_api::request::Api;
+use subrosa_attest::Bundle;
+use subrosa_attest::bundle::SnpEvidence;
+use subrosa_attest::snp::KeyKind;
 use subrosa_channel::InnerRequest;
 use subrosa_fuzz::key_configuration;
 
@@ -22,7 +27,67 @@ fn main() -> std::io::Result<()> {
         &[&[1], plaintext(&message).as_slice()].concat(),
     )?;
     write("request_open", "sealed_empty", &[1])?;
-    write("request_open", "forged", &forged())
+    write("request_open", "forged", &forged())?;
+    write("event_decoder", "text", &events())?;
+    evidence()
+}
+
+/// A short answer, in pieces of 5 bytes.
+fn events() -> Vec<u8> {
+    let mut bytes = vec![5];
+    for event in [
+        Event::Start(Start {
+            api: Api::Chat,
+            id: "chatcmpl-1".to_owned(),
+            created: 1_800_000_000,
+            model: "subrosa-demo".to_owned(),
+        }),
+        Event::TextDelta {
+            choice: 0,
+            text: "Hello".to_owned(),
+        },
+        Event::Finish {
+            choice: 0,
+            reason: FinishReason::Stop,
+            stop_sequence: None,
+        },
+        Event::End,
+    ] {
+        event.encode(&mut bytes).expect("it is small");
+    }
+    bytes
+}
+
+/// A bundle around a public example of evidence. Its root is nobody's, so that it is refused.
+fn evidence() -> std::io::Result<()> {
+    let Some(folder) = std::env::var_os("SUBROSA_EVIDENCE").map(PathBuf::from) else {
+        eprintln!(
+            "SUBROSA_EVIDENCE is not set: the seeds of bundle and snp_report stay as they are"
+        );
+        return Ok(());
+    };
+    let read = |name| fs::read(folder.join("sev-snp/syn-control-accept").join(name));
+    let der = |name| {
+        let pem = String::from_utf8(read(name)?).expect("PEM is text");
+        let base64: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+        let bytes = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, base64);
+        Ok::<_, std::io::Error>(bytes.expect("PEM holds base64"))
+    };
+    let report = read("report.bin")?;
+    let bundle = Bundle::builder(key_configuration()).snp(SnpEvidence {
+        report: &report,
+        kind: KeyKind::Vcek,
+        leaf: &read("vcek.der")?,
+        intermediate: &der("ask.pem")?,
+        root: &der("ark.pem")?,
+        revocation_list: Some(&read("crl.der")?),
+    });
+    write("snp_report", "version_3", &report)?;
+    write(
+        "bundle",
+        "sev_snp",
+        bundle.build().expect("it is small").as_bytes(),
+    )
 }
 
 /// A plaintext of spec/channel.md §2 in profile `balanced`, without an ephemeral key and a token.
