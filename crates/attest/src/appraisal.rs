@@ -29,7 +29,7 @@ pub use gap::Gap;
 pub use verdict::Verdict;
 
 pub(crate) use attested::Proof;
-#[cfg(feature = "development")]
+#[cfg(any(test, feature = "development"))]
 pub(crate) use attested::proof_accessors;
 use check::{Check, Recorder};
 

@@ -24,7 +24,7 @@
 pub mod appraisal;
 pub mod binding;
 pub mod bundle;
-#[cfg(feature = "development")]
+#[cfg(any(test, feature = "development"))]
 pub mod development;
 pub mod identifiers;
 pub mod policy;
@@ -34,7 +34,7 @@ pub mod time;
 pub use appraisal::{Appraisal, Attested, Code, Gap, Refused, Roots, Verdict, appraise};
 pub use binding::report_data;
 pub use bundle::Bundle;
-#[cfg(feature = "development")]
+#[cfg(any(test, feature = "development"))]
 pub use development::DevelopmentAttested;
 pub use identifiers::{ChipId, Measurement, Sha256Digest};
 pub use policy::{KeyConfigurationExpectations, Policy};

@@ -13,11 +13,12 @@ mod certificate;
 mod chain;
 pub(crate) mod checks;
 mod crl;
-mod extensions;
+pub(crate) mod extensions;
+pub(crate) mod layout;
 mod product;
 mod report;
 pub(crate) mod rules;
-mod signed;
+pub(crate) mod signed;
 mod tcb;
 
 pub use certificate::{Certificate, CertificateError};

@@ -182,7 +182,7 @@ macro_rules! proof_accessors {
 }
 
 proof_accessors!(Attested);
-#[cfg(feature = "development")]
+#[cfg(any(test, feature = "development"))]
 pub(crate) use proof_accessors;
 
 /// The evidence was refused.

@@ -8,6 +8,12 @@ use p384::ecdsa::Signature;
 use p384::ecdsa::signature::Verifier;
 
 use super::chain::VerifiedChain;
+use super::layout::{
+    AUTHOR_KEY_DIGEST, CHIP_ID, COMMITTED_FIRMWARE, COMMITTED_TCB, CPUID, CURRENT_FIRMWARE,
+    CURRENT_MITIGATIONS, CURRENT_TCB, FAMILY_ID, GUEST_SVN, HOST_DATA, ID_KEY_DIGEST, IMAGE_ID,
+    KEY_INFO, LAUNCH_MITIGATIONS, LAUNCH_TCB, MEASUREMENT, PLATFORM_INFO, POLICY, REPORT_DATA,
+    REPORT_ID_MA, REPORTED_TCB, SIGNATURE, SIGNATURE_ALGO, SIGNATURE_S, VERSION, VMPL,
+};
 use super::product::Cpuid;
 use crate::identifiers::{BlockId, ChipId, KeyDigest, Measurement, ReportData, Sha256Digest};
 
@@ -362,36 +368,8 @@ fn require_zero(offset: usize, bytes: &[u8]) -> Result<(), ReportError> {
     }
 }
 
-const VERSION: usize = 0x000;
-const GUEST_SVN: usize = 0x004;
-const POLICY: usize = 0x008;
-const FAMILY_ID: usize = 0x010;
-const IMAGE_ID: usize = 0x020;
-const VMPL: usize = 0x030;
-const SIGNATURE_ALGO: usize = 0x034;
-const CURRENT_TCB: usize = 0x038;
-const PLATFORM_INFO: usize = 0x040;
-const KEY_INFO: usize = 0x048;
-const REPORT_DATA: usize = 0x050;
-const MEASUREMENT: usize = 0x090;
-const HOST_DATA: usize = 0x0C0;
-const ID_KEY_DIGEST: usize = 0x0E0;
-const AUTHOR_KEY_DIGEST: usize = 0x110;
-const REPORT_ID_MA: usize = 0x160;
-const REPORTED_TCB: usize = 0x180;
-const CPUID: usize = 0x188;
-const CHIP_ID: usize = 0x1A0;
-const COMMITTED_TCB: usize = 0x1E0;
-const CURRENT_FIRMWARE: usize = 0x1E8;
-const COMMITTED_FIRMWARE: usize = 0x1EC;
-const LAUNCH_TCB: usize = 0x1F0;
-const LAUNCH_MITIGATIONS: usize = 0x1F8;
-const CURRENT_MITIGATIONS: usize = 0x200;
-const SIGNATURE: usize = 0x2A0;
-const SIGNATURE_S: usize = SIGNATURE + 72;
-
 /// `SIGNATURE_ALGO` value for ECDSA P-384 with SHA-384.
-const ECDSA_P384_SHA384: u32 = 1;
+pub(crate) const ECDSA_P384_SHA384: u32 = 1;
 
 const FIRST_VERSION_WITH_CPUID: u32 = 3;
 const FIRST_VERSION_WITH_MITIGATIONS: u32 = 5;
