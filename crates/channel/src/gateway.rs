@@ -160,6 +160,12 @@ impl Epoch {
         self.signer.sign(message)
     }
 
+    /// The private key of a test vector.
+    #[cfg(test)]
+    pub(crate) fn private_key_bytes(&self) -> Vec<u8> {
+        hpke::Serializable::to_bytes(&self.private_key).to_vec()
+    }
+
     fn open(&self, bytes: &[u8], enc: &[u8], chunks: Reader<'_>, now: u64) -> Opened {
         let encapsulated = EncappedKey::from_bytes(enc).map_err(|_| OpenError::Decapsulation)?;
         let info = request_info(&self.kc.digest());

@@ -17,7 +17,7 @@
 //! It does not verify evidence (crate `attest`), and knows nothing of models or
 //! APIs. The formats are `spec/channel.md` and `spec/receipt.md`.
 //!
-//! Read the modules in this order: [`KeyConfiguration`], `TrustedNode`,
+//! Read the modules in this order: [`KeyConfiguration`], [`TrustedNode`],
 //! [`seal_request`], [`Gateway`], [`ResponseSealer`], [`ResponseOpener`],
 //! [`Receipt`].
 
@@ -41,7 +41,9 @@ pub use key_configuration::{
     KeyConfiguration, KeyConfigurationError, KeyConfigurationParams, KeyId, ModelEntry, StreamShape,
 };
 pub use message::{InnerRequest, MessageError, ResponseHead};
-pub use node::Recipient;
+#[cfg(feature = "development")]
+pub use node::DevelopmentNode;
+pub use node::{CLOCK_TOLERANCE, NodeError, Recipient, TrustedNode};
 pub use opener::{
     BodyBytes, Completed, OpenResponseError, ResponseEvent, ResponseOpener, Transcript,
 };
@@ -62,3 +64,6 @@ mod exchange_tests;
 #[cfg(test)]
 #[allow(clippy::arithmetic_side_effects, reason = "tests")]
 mod fixtures;
+#[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, reason = "tests")]
+mod vector_tests;

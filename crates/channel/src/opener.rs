@@ -207,6 +207,15 @@ impl ResponseOpener {
         matches!(self.state, State::Ended)
     }
 
+    /// The ephemeral key of a test vector.
+    #[cfg(test)]
+    pub(crate) fn ephemeral(&self) -> Option<&PrivateKey> {
+        match &self.state {
+            State::Header(start) => start.1.as_ref(),
+            _ => None,
+        }
+    }
+
     fn advance(&mut self, events: &mut Vec<ResponseEvent>) -> Result<(), OpenResponseError> {
         loop {
             let consumed = match &mut self.state {
