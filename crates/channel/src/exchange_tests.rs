@@ -107,15 +107,10 @@ fn requests_of_one_bucket_have_one_size() {
         let mut request = request();
         request.body = vec![b'a'; len];
         let options = SealOptions::default();
-        seal_request(
-            &node(&epoch(1)),
-            &request,
-            &options,
-            &mut TestRng(1),
-        )
-        .unwrap()
-        .bytes
-        .len()
+        seal_request(&node(&epoch(1)), &request, &options, &mut TestRng(1))
+            .unwrap()
+            .bytes
+            .len()
     };
     assert_eq!(size(1), size(900));
     assert_ne!(size(900), size(1100));

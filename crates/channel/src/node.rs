@@ -5,9 +5,7 @@
 //! (proof of a passed appraisal)       (its key configuration meets policy and is in its life)
 //! ```
 
-use subrosa_attest::{
-    Attested, KeyConfigurationExpectations, Sha256Digest, UnixSeconds,
-};
+use subrosa_attest::{Attested, KeyConfigurationExpectations, Sha256Digest, UnixSeconds};
 use thiserror::Error;
 
 use crate::key_configuration::{KeyConfiguration, KeyConfigurationError};
@@ -238,5 +236,7 @@ fn check(
 /// How far, in seconds, a key's start may lie ahead of the device's clock.
 pub const CLOCK_TOLERANCE: u64 = 60;
 
-#[cfg(all(test, feature = "development"))]
+#[cfg(test)]
+#[cfg(feature = "development")]
+#[allow(clippy::arithmetic_side_effects, reason = "tests")]
 mod tests;

@@ -58,8 +58,7 @@ fn generate_one(profile: Profile, class: ResponseClass) -> (Value, Value) {
         keep_transcript: true,
         ..SealOptions::default()
     };
-    let mut sealed =
-        seal_request(&node(&epoch), &request(), &options, &mut TestRng(40)).unwrap();
+    let mut sealed = seal_request(&node(&epoch), &request(), &options, &mut TestRng(40)).unwrap();
     let ephemeral = sealed.opener.ephemeral_bytes();
     let opened = gateway(epoch).open(&sealed.bytes, NOW).unwrap();
     let request_id = opened.request_id;
@@ -126,8 +125,13 @@ fn the_vectors_are_what_this_code_makes() {
 fn the_vectors_requests_open_and_their_answers_too() {
     let vectors = read("channel.json");
     for exchange in vectors["exchanges"].as_array().unwrap() {
-        let opened = gateway(epoch(1)).open(&bytes(&exchange["request"]), NOW).unwrap();
-        assert_eq!(opened.request.encode().unwrap(), bytes(&exchange["message"]));
+        let opened = gateway(epoch(1))
+            .open(&bytes(&exchange["request"]), NOW)
+            .unwrap();
+        assert_eq!(
+            opened.request.encode().unwrap(),
+            bytes(&exchange["message"])
+        );
         assert_eq!(opened.request_id.to_vec(), bytes(&exchange["request_id"]));
     }
 }
@@ -168,11 +172,17 @@ fn another_implementation_of_hpke_opens_the_vectors() {
             KdfAlgorithm::HkdfSha256,
             AeadAlgorithm::ChaCha20Poly1305,
         );
-        let mut context = hpke.setup_receiver(enc, &private, &info, None, None, None).unwrap();
+        let mut context = hpke
+            .setup_receiver(enc, &private, &info, None, None, None)
+            .unwrap();
         assert_eq!(chunks[0], 0, "one chunk, the last");
         let plaintext = context.open(b"final", &chunks[1..]).unwrap();
         let message = bytes(&exchange["message"]);
-        assert!(plaintext.windows(message.len()).any(|window| window == message));
+        assert!(
+            plaintext
+                .windows(message.len())
+                .any(|window| window == message)
+        );
         let exported = context.export(b"subrosa/response/1", 32).unwrap();
         let keys = keys_of(exchange, &request, &exported);
         assert_eq!(keys, bytes(&exchange["receipt_key"]));
@@ -194,7 +204,9 @@ fn keys_of(exchange: &Value, request: &[u8], exported: &[u8]) -> Vec<u8> {
     let salt = [&request[17..17 + 1120], &header[3..35]].concat();
     let input = [exported, shared.0.as_slice()].concat();
     let expander = crate::suite::Expander::new(&salt, &input);
-    expander.expand::<32>(b"subrosa/receipt/1", &transcript).to_vec()
+    expander
+        .expand::<32>(b"subrosa/receipt/1", &transcript)
+        .to_vec()
 }
 
 impl ResponseOpener {
