@@ -114,6 +114,9 @@ pub enum Retry {
     Never,
     /// The same request may be sent again, later or to another node: nothing ran.
     Safe,
+    /// The same request may be sent again, with the same request id and token, after the node was
+    /// verified again and only when no record has arrived: it may run twice.
+    Repeat,
     /// Only the user may decide: the request may have run, or may run twice.
     Ask,
 }
@@ -225,9 +228,9 @@ codes! {
     /// The chunks of a request do not authenticate.
     DecapsulationFailed = "decapsulation-failed", 502, Exchange, false, Ask, "the node could not open the sealed request";
     /// The key exists and its time is over.
-    KeyExpired = "key-expired", 502, Exchange, false, Ask, "the node's key has expired";
+    KeyExpired = "key-expired", 502, Exchange, false, Repeat, "the node's key has expired";
     /// The key exists and its time has not begun.
-    KeyNotYetValid = "key-not-yet-valid", 502, Exchange, false, Ask, "the node's key is not valid yet";
+    KeyNotYetValid = "key-not-yet-valid", 502, Exchange, false, Repeat, "the node's key is not valid yet";
     /// The opened plaintext breaks the format.
     MalformedRequest = "malformed-request", 502, Exchange, true, Never, "the node refused the format of the sealed request";
     /// The bytes of an event stream break spec/stream-events.md.
@@ -241,13 +244,13 @@ codes! {
     /// The request is already in the replay register.
     Replayed = "replayed", 502, Exchange, false, Ask, "the node has seen this request before";
     /// The sealed request is larger than the exchange allows.
-    SealedRequestTooLarge = "request-too-large", 413, Exchange, false, Never, "the sealed request is too large";
+    SealedRequestTooLarge = "request-too-large", 413, Exchange, false, Ask, "the sealed request is too large";
     /// A record has another size than the profile asks for.
     ShapeViolated = "shape-violated", 502, Exchange, false, Ask, "the answer does not have the shape that was asked for";
     /// The answer ended before its `complete` frame.
     Truncated = "truncated", 502, Exchange, false, Ask, "the answer was cut off";
     /// No living key has the identifier.
-    UnknownKey = "unknown-key", 502, Exchange, false, Ask, "the node does not have this key any more";
+    UnknownKey = "unknown-key", 502, Exchange, false, Repeat, "the node does not have this key any more";
     /// The first byte is not a known version.
     UnknownVersion = "unknown-version", 502, Exchange, false, Ask, "the node does not speak this version";
     /// The evidence binds another key configuration.
@@ -256,7 +259,7 @@ codes! {
     /// The node's evidence is too old.
     EvidenceExpired = "evidence-expired", 502, Device, true, Safe, "the node's evidence has expired";
     /// The network failed.
-    Network = "network", 502, Device, false, Ask, "the network failed";
+    Network = "network", 502, Device, false, Repeat, "the network failed";
     /// Verification refused the node.
     Refused = "refused", 502, Device, true, Never, "the node did not pass verification";
 }
