@@ -11,3 +11,6 @@ mod content;
 mod format;
 mod sampling;
 mod tools;
+
+#[cfg(test)]
+mod testing;
