@@ -22,7 +22,7 @@ use crate::time::UnixSeconds;
 pub(crate) mod certificates;
 mod der;
 mod platform;
-mod root;
+pub(crate) mod root;
 
 #[cfg(test)]
 pub(crate) use platform::Draft;

@@ -39,3 +39,8 @@ pub use development::DevelopmentAttested;
 pub use identifiers::{ChipId, Measurement, Sha256Digest};
 pub use policy::{KeyConfigurationExpectations, Policy};
 pub use time::UnixSeconds;
+
+#[cfg(test)]
+mod evidence_tests;
+#[cfg(test)]
+mod fixtures;

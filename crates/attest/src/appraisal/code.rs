@@ -40,7 +40,7 @@ codes! {
     CertificateMalformed = "certificate-malformed",
     /// A certificate is not valid yet.
     CertificateNotYetValid = "certificate-not-yet-valid",
-    /// A certificate is not signed by the certificate above it.
+    /// A certificate does not come from the certificate above it.
     CertificateSignature = "certificate-signature",
     /// The report hides which chip it comes from, its certificate does not.
     ChipIdMasked = "chip-id-masked",

@@ -141,7 +141,7 @@ pub(crate) fn authority_extensions() -> Vec<ExtensionDraft> {
 }
 
 /// Extensions of a VCEK certificate (AMD 57230).
-pub(crate) fn vcek_extensions(product: &str, tcb: &Tcb, chip_id: &[u8]) -> Vec<ExtensionDraft> {
+pub(crate) fn vcek_extensions(product: &str, tcb: Tcb, chip_id: &[u8]) -> Vec<ExtensionDraft> {
     let product = element(IA5_STRING, &[product.as_bytes()]);
     let level = |oid, value: u8| ExtensionDraft::new(oid, false, unsigned(&[value]));
     let mut extensions = vec![

@@ -26,7 +26,7 @@ impl SimulatedPlatform {
     /// Real hardware measures the guest; here the caller says what it is.
     #[must_use]
     pub fn report(&self, report_data: &[u8; 64], measurement: &Measurement) -> Vec<u8> {
-        Draft::genoa(&self.chip_id, &self.tcb)
+        Draft::genoa(&self.chip_id, self.tcb)
             .with(layout::REPORT_DATA, report_data)
             .with(layout::MEASUREMENT, measurement.as_bytes())
             .sign(&self.key)
@@ -61,7 +61,7 @@ pub(crate) struct Draft {
 
 impl Draft {
     /// A good report of a Genoa chip, with nothing said about the guest.
-    pub(crate) fn genoa(chip_id: &[u8; 64], tcb: &Tcb) -> Self {
+    pub(crate) fn genoa(chip_id: &[u8; 64], tcb: Tcb) -> Self {
         let level = tcb.to_report(Product::Genoa);
         let firmware = [40, 55, 1];
         Self {

@@ -61,7 +61,7 @@ impl Root {
             .find(|floor| floor.part == Part::Genoa)
             .map(|floor| floor.tcb)
             .ok_or(DevelopmentError::KeyGeneration)?;
-        let drafts = Drafts::new(ark, ask, &vcek, &tcb, &chip_id, now)
+        let drafts = Drafts::new(ark, ask, &vcek, tcb, &chip_id, now)
             .ok_or(DevelopmentError::KeyGeneration)?;
         let signed = drafts
             .sign(ark, ask, rng)
@@ -227,7 +227,7 @@ impl Drafts {
         ark: &RsaPrivateKey,
         ask: &RsaPrivateKey,
         vcek: &SigningKey,
-        tcb: &Tcb,
+        tcb: Tcb,
         chip_id: &[u8; 64],
         now: UnixSeconds,
     ) -> Option<Self> {

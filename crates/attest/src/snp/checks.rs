@@ -25,11 +25,11 @@ pub(crate) fn verify(
     now: UnixSeconds,
     recorder: &mut Recorder,
 ) -> Option<Facts> {
-    let report = parse_report(evidence.report, recorder)?;
+    let report = parse_report(evidence.report, recorder);
     let chain = verify_chain(evidence, anchors, now, recorder)?;
     let rules = &policy.snp;
     check_revocation(evidence.revocation_list, &chain, rules, now, recorder);
-    let report = verify_report(&report, &chain, recorder)?;
+    let report = verify_report(&report?, &chain, recorder)?;
     check_signing_key(&report, &chain, recorder);
     let part = check_product(&report, &chain, rules, recorder)?;
     check_chip(&report, &chain, rules, recorder);
@@ -108,7 +108,6 @@ fn chain_code(error: &ChainError) -> Code {
     match error {
         ChainError::Certificate { .. }
         | ChainError::Extension(_)
-        | ChainError::Issuer { .. }
         | ChainError::Key { .. }
         | ChainError::Usage { .. } => Code::CertificateMalformed,
         ChainError::Expired { .. } => Code::CertificateExpired,
@@ -116,7 +115,7 @@ fn chain_code(error: &ChainError) -> Code {
         ChainError::NotYetValid { .. } => Code::CertificateNotYetValid,
         ChainError::Product { .. } => Code::ProductMismatch,
         ChainError::RootNotPinned { .. } => Code::RootNotPinned,
-        ChainError::Signature { .. } => Code::CertificateSignature,
+        ChainError::Issuer { .. } | ChainError::Signature { .. } => Code::CertificateSignature,
     }
 }
 
