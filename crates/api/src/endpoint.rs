@@ -12,5 +12,22 @@ mod format;
 mod sampling;
 mod tools;
 
+use crate::error::ApiError;
+use crate::request::{Api, GenerateRequest};
+
+/// Reads the body of a request to `api`.
+///
+/// # Errors
+///
+/// An [`ApiError`] that names the field.
+pub fn parse(api: Api, body: &[u8]) -> Result<GenerateRequest, ApiError> {
+    match api {
+        Api::Chat => chat::parse(body),
+        Api::Completions => completions::parse(body),
+        Api::Messages => messages::parse(body),
+        Api::Responses => responses::parse(body),
+    }
+}
+
 #[cfg(test)]
 mod testing;

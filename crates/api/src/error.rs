@@ -26,6 +26,9 @@ pub struct ApiError {
 }
 
 impl ApiError {
+    /// The header that carries the code.
+    pub const CODE_HEADER: &'static str = "subrosa-error";
+
     /// An error about the request as a whole. `message` must not hold text of a user.
     #[must_use]
     pub fn new(code: Code, message: impl Into<String>) -> Self {
@@ -63,6 +66,24 @@ impl ApiError {
         self.code.status()
     }
 
+    /// Headers that go with the error, in the sealed response and from a local proxy:
+    /// [`Self::CODE_HEADER`], since not every API has a place for the code in its body;
+    /// `x-should-retry`, which official clients obey before they send anything again on their own;
+    /// and `retry-after` where another try may succeed.
+    #[must_use]
+    pub fn headers(&self) -> Vec<(&'static str, String)> {
+        let safe = self.code.retry() == Retry::Safe;
+        let mut headers = vec![
+            (Self::CODE_HEADER, self.code.as_str().to_owned()),
+            ("x-should-retry", safe.to_string()),
+        ];
+        if safe {
+            let seconds = self.retry_after.unwrap_or(DEFAULT_RETRY_AFTER);
+            headers.push(("retry-after", seconds.to_string()));
+        }
+        headers
+    }
+
     /// The JSON body in the shape the given API uses.
     #[must_use]
     pub fn body(&self, api: Api) -> Vec<u8> {
@@ -93,6 +114,9 @@ impl ApiError {
         }})
     }
 }
+
+/// Seconds to wait where nothing is known about when another try may succeed.
+const DEFAULT_RETRY_AFTER: u32 = 1;
 
 /// Where an error arises.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

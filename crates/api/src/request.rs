@@ -24,6 +24,20 @@ pub enum Api {
 }
 
 impl Api {
+    /// All of them.
+    pub const ALL: [Self; 4] = [
+        Self::Chat,
+        Self::Completions,
+        Self::Messages,
+        Self::Responses,
+    ];
+
+    /// The API at a path.
+    #[must_use]
+    pub fn from_path(path: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|api| api.path() == path)
+    }
+
     /// The path of the endpoint.
     #[must_use]
     pub fn path(self) -> &'static str {

@@ -5,7 +5,7 @@ use crate::fields::{Fields, invalid, unsupported};
 use crate::json::Json;
 use crate::limits::MAX_PARTS;
 
-/// Reads text or an array of parts whose `type` is one of `types`.
+/// Reads text or an array of parts whose `type` is one of `types`. An empty array is empty text.
 ///
 /// `extra` sees each part after `type` and `text` were taken, to accept fields of its own.
 pub(super) fn text_parts(
@@ -16,6 +16,7 @@ pub(super) fn text_parts(
 ) -> Result<Vec<String>, ApiError> {
     let parts = match value {
         Json::String(text) => return Ok(vec![text]),
+        Json::Array(parts) if parts.is_empty() => return Ok(vec![String::new()]),
         Json::Array(parts) if parts.len() <= MAX_PARTS => parts,
         _ => {
             let expected = format!("text or an array of at most {MAX_PARTS} parts");

@@ -17,6 +17,31 @@ fn each_api_shows_an_error_in_its_shape() {
     assert_eq!(read(Api::Messages), anthropic);
 }
 
+/// Official clients send again after 408, 409, 429 and 5xx unless this header says no.
+#[test]
+fn clients_are_told_to_send_again_only_what_is_safe() {
+    for code in Code::ALL {
+        let headers = ApiError::from_code(*code).headers();
+        let value = |name| {
+            headers
+                .iter()
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| value.as_str())
+        };
+        assert_eq!(value("subrosa-error"), Some(code.as_str()));
+        let safe = code.retry() == Retry::Safe;
+        assert_eq!(
+            value("x-should-retry"),
+            Some(if safe { "true" } else { "false" })
+        );
+        assert_eq!(value("retry-after").is_some(), safe, "{code}");
+    }
+    let headers = ApiError::from_code(Code::QueueFull)
+        .with_retry_after(7)
+        .headers();
+    assert!(headers.contains(&("retry-after", "7".to_owned())));
+}
+
 #[test]
 fn names_are_unique_and_read_back() {
     for code in Code::ALL {

@@ -30,6 +30,14 @@ fn debug_output_holds_no_text_of_a_user() {
 }
 
 #[test]
+fn each_path_leads_to_its_api() {
+    for api in Api::ALL {
+        assert_eq!(Api::from_path(api.path()), Some(api));
+    }
+    assert_eq!(Api::from_path("/v1/chat"), None);
+}
+
+#[test]
 fn a_conversation_key_survives_its_header() {
     let key = ConversationKey::new([0xfb; 32]);
     assert_eq!(key.to_header().len(), 43);

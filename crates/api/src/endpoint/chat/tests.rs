@@ -120,6 +120,16 @@ fn absent_settings_are_left_to_the_model() {
 }
 
 #[test]
+fn content_without_parts_is_empty_text() {
+    let request = chat().with(message(json!({"role": "user", "content": []})));
+    let expected = Input::Chat(vec![
+        Message::text(Role::User, "hi"),
+        Message::text(Role::User, ""),
+    ]);
+    assert!(request.unwrap().input == expected);
+}
+
+#[test]
 fn tools_alone_leave_the_choice_to_the_model() {
     let request = chat().with(json!({"tools": [weather()]})).unwrap();
     assert_eq!(request.tool_choice, ToolChoice::Auto);
