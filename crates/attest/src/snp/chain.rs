@@ -356,3 +356,6 @@ pub enum ChainError {
         role: Role,
     },
 }
+
+#[cfg(test)]
+mod tests;

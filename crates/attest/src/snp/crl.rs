@@ -181,3 +181,6 @@ pub enum RevocationError {
         got: usize,
     },
 }
+
+#[cfg(test)]
+mod tests;

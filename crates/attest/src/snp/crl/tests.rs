@@ -1,0 +1,141 @@
+//! Revocation lists that are good but for one thing.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::fixtures::{NOW, Setup, TestRng};
+use crate::snp::{Chain, KeyKind};
+
+#[test]
+fn a_good_list_passes() {
+    let setup = Setup::new();
+    assert_eq!(check(&setup, &setup.signed().revocation_list), Ok(()));
+}
+
+#[test]
+fn a_listed_intermediate_is_revoked() {
+    let mut setup = Setup::new();
+    setup.drafts.revocation_list.revoked = vec![vec![1], setup.drafts.ask.serial.clone()];
+    let expected = RevocationError::Revoked {
+        serial: "090001".to_owned(),
+    };
+    assert_eq!(
+        check(&setup, &setup.signed().revocation_list),
+        Err(expected)
+    );
+}
+
+#[test]
+fn a_listed_root_is_revoked() {
+    let mut setup = Setup::new();
+    setup.drafts.revocation_list.revoked = vec![setup.drafts.ark.serial.clone()];
+    let error = check(&setup, &setup.signed().revocation_list).unwrap_err();
+    assert!(matches!(error, RevocationError::Revoked { .. }));
+}
+
+#[test]
+fn another_serial_number_is_not_revoked() {
+    let mut setup = Setup::new();
+    setup.drafts.revocation_list.revoked = vec![vec![9, 0, 2], vec![9, 0], vec![1]];
+    assert_eq!(check(&setup, &setup.signed().revocation_list), Ok(()));
+}
+
+#[test]
+fn a_list_signed_by_another_key_is_refused() {
+    let setup = Setup::new();
+    for key in [&setup.keys.other, &setup.keys.ask] {
+        let list = setup
+            .drafts
+            .revocation_list
+            .sign(key, &mut TestRng::new(3))
+            .unwrap();
+        assert_eq!(check(&setup, &list), Err(RevocationError::Signature));
+    }
+}
+
+#[test]
+fn a_list_of_another_issuer_is_refused() {
+    let mut setup = Setup::new();
+    setup.drafts.revocation_list.issuer = "ARK-Milan".to_owned();
+    let list = setup.signed().revocation_list;
+    assert_eq!(check(&setup, &list), Err(RevocationError::Issuer));
+}
+
+#[test]
+fn the_window_includes_both_ends_and_nothing_more() {
+    let mut setup = Setup::new();
+    let draft = &mut setup.drafts.revocation_list;
+    (draft.this_update, draft.next_update) = (NOW, NOW);
+    assert_eq!(check(&setup, &setup.signed().revocation_list), Ok(()));
+
+    let earlier = UnixSeconds::new(NOW.get().saturating_sub(1));
+    let draft = &mut setup.drafts.revocation_list;
+    (draft.this_update, draft.next_update) = (earlier, earlier);
+    let stale = RevocationError::Stale {
+        next_update: earlier,
+        now: NOW,
+    };
+    assert_eq!(check(&setup, &setup.signed().revocation_list), Err(stale));
+
+    let later = NOW.saturating_add(1);
+    let draft = &mut setup.drafts.revocation_list;
+    (draft.this_update, draft.next_update) = (later, later);
+    let early = RevocationError::NotYetValid {
+        this_update: later,
+        now: NOW,
+    };
+    assert_eq!(check(&setup, &setup.signed().revocation_list), Err(early));
+}
+
+#[test]
+fn bytes_behind_a_list_are_refused() {
+    let mut list = Setup::new().signed().revocation_list;
+    list.push(0);
+    let error = RevocationList::parse(&list).unwrap_err();
+    assert_eq!(error, RevocationError::Format);
+}
+
+#[test]
+fn a_certificate_is_no_list() {
+    let signed = Setup::new().signed();
+    let error = RevocationList::parse(&signed.ark).unwrap_err();
+    assert_eq!(error, RevocationError::Format);
+}
+
+#[test]
+fn an_overlong_list_is_refused_before_it_is_read() {
+    let got = RevocationList::MAX_LEN.saturating_add(1);
+    let error = RevocationList::parse(&vec![0x30; got]).unwrap_err();
+    assert_eq!(error, RevocationError::TooLong { got });
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn no_bytes_panic_the_parser(bytes: Vec<u8>) {
+        let _ = RevocationList::parse(&bytes);
+    }
+
+    #[test]
+    fn no_change_of_a_list_panics_or_passes(
+        at in any::<proptest::sample::Index>(), byte: u8
+    ) {
+        let setup = Setup::new();
+        let mut list = setup.signed().revocation_list;
+        let at = at.index(list.len());
+        prop_assume!(list[at] != byte);
+        list[at] = byte;
+        prop_assert!(check(&setup, &list).is_err());
+    }
+}
+
+fn check(setup: &Setup, list: &[u8]) -> Result<(), RevocationError> {
+    let signed = setup.signed();
+    let chain = Chain::parse(&signed.ark, &signed.ask, &signed.vcek, KeyKind::Vcek)
+        .and_then(|chain| chain.verify(&setup.anchors(), setup.now))
+        .unwrap();
+    let list = RevocationList::parse(list)?;
+    list.check_against(&chain)?;
+    list.check_window(setup.now)
+}
