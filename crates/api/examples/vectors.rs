@@ -282,6 +282,7 @@ fn two_choices() -> Vec<Event> {
 fn invalid() -> Value {
     let head = hex::encode(encode(&[start(Api::Chat, "a")]));
     let after = |rest: &str| format!("{head}{rest}");
+    let padded = |rest: &str, bytes: usize| after(rest) + &"61".repeat(bytes);
     let cases = [
         ("kind 0", "0000".to_owned(), "unknown kind"),
         ("kind 10", "0a00".to_owned(), "unknown kind"),
@@ -362,6 +363,21 @@ fn invalid() -> Value {
             "tool call whose id is longer than the payload",
             after("04050000056162"),
             "payload",
+        ),
+        (
+            "tool call with an id of 129 bytes",
+            padded("04408500004081", 129),
+            "length of id",
+        ),
+        (
+            "tool call with a name of 65 bytes",
+            padded("04404500000161", 65),
+            "length of name",
+        ),
+        (
+            "finish with a stop sequence of 257 bytes",
+            padded("0641030001", 257),
+            "length of stop sequence",
         ),
         ("arguments without a call", after("050300007b"), "order"),
         (

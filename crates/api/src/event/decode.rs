@@ -5,7 +5,9 @@ use crate::event::{
     Event, FinishReason, Logprob, MAX_PAYLOAD, Order, OrderError, Start, TokenLogprob, Usage, kind,
     varint,
 };
-use crate::limits::{MAX_ID_BYTES, MAX_MODEL_BYTES, MAX_TOP_LOGPROBS};
+use crate::limits::{
+    MAX_ID_BYTES, MAX_MODEL_BYTES, MAX_NAME_BYTES, MAX_STOP_BYTES, MAX_TOP_LOGPROBS,
+};
 use crate::request::Api;
 
 /// Reads events from bytes that arrive in pieces of any size.
@@ -173,22 +175,13 @@ fn event(kind: u8, payload: &[u8]) -> Result<Event, DecodeError> {
             text: reader.rest()?,
         },
         kind::LOGPROBS => logprobs(&mut reader)?,
-        kind::TOOL_CALL_START => Event::ToolCallStart {
-            choice: reader.byte()?,
-            index: reader.byte()?,
-            id: reader.string()?,
-            name: reader.rest()?,
-        },
+        kind::TOOL_CALL_START => tool_call_start(&mut reader)?,
         kind::TOOL_CALL_ARGUMENTS => Event::ToolCallArguments {
             choice: reader.byte()?,
             index: reader.byte()?,
             text: reader.rest()?,
         },
-        kind::FINISH => Event::Finish {
-            choice: reader.byte()?,
-            reason: reader.reason()?,
-            stop_sequence: Some(reader.rest()?).filter(|stop| !stop.is_empty()),
-        },
+        kind::FINISH => finish(&mut reader)?,
         kind::USAGE => Event::Usage(Usage {
             prompt: reader.number()?,
             completion: reader.number()?,
@@ -224,6 +217,32 @@ fn start(reader: &mut Reader<'_>) -> Result<Event, DecodeError> {
         created,
         model,
     }))
+}
+
+fn tool_call_start(reader: &mut Reader<'_>) -> Result<Event, DecodeError> {
+    let (choice, index) = (reader.byte()?, reader.byte()?);
+    let id = reader.string()?;
+    let name = reader.rest()?;
+    reader.within("id", 0..=MAX_ID_BYTES, &id)?;
+    reader.within("name", 0..=MAX_NAME_BYTES, &name)?;
+    Ok(Event::ToolCallStart {
+        choice,
+        index,
+        id,
+        name,
+    })
+}
+
+fn finish(reader: &mut Reader<'_>) -> Result<Event, DecodeError> {
+    let choice = reader.byte()?;
+    let reason = reader.reason()?;
+    let stop = reader.rest()?;
+    reader.within("stop sequence", 0..=MAX_STOP_BYTES, &stop)?;
+    Ok(Event::Finish {
+        choice,
+        reason,
+        stop_sequence: Some(stop).filter(|stop| !stop.is_empty()),
+    })
 }
 
 fn logprobs(reader: &mut Reader<'_>) -> Result<Event, DecodeError> {

@@ -1,6 +1,6 @@
 //! Events to bytes.
 
-use crate::error::ApiError;
+use crate::error::{ApiError, Code};
 use crate::event::{Event, FinishReason, Logprob, Start, TokenLogprob, kind, varint};
 use crate::limits::{
     MAX_ID_BYTES, MAX_MODEL_BYTES, MAX_NAME_BYTES, MAX_STOP_BYTES, MAX_TOP_LOGPROBS,
@@ -99,6 +99,12 @@ pub enum EncodeError {
         /// The most it may have.
         max: usize,
     },
+}
+
+impl From<EncodeError> for ApiError {
+    fn from(_: EncodeError) -> Self {
+        Self::from_code(Code::EngineFailed)
+    }
 }
 
 fn encode_start(start: &Start, out: &mut Vec<u8>) -> Result<(), EncodeError> {
