@@ -1,0 +1,71 @@
+//! The command line.
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+
+use crate::command::{completions, config, doctor, models, serve, verify};
+
+/// Private AI that anyone can check.
+///
+/// A message is sealed on this device and opened only inside a confidential virtual machine whose
+/// evidence this program has checked. Every answer ends with a verdict and a receipt.
+#[derive(Debug, Parser)]
+#[command(name = "subrosa", version, after_help = EXAMPLE, after_long_help = MORE)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) output: OutputFlags,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// How much is printed, and in which form.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct OutputFlags {
+    /// Print JSON on stdout, one document on a line
+    ///
+    /// The members are stable within a major version. Errors become one document on stderr.
+    #[arg(long, global = true, help_heading = "Output")]
+    pub(crate) json: bool,
+
+    /// Say nothing on stderr but verdicts and errors
+    #[arg(
+        long,
+        short,
+        global = true,
+        conflicts_with = "verbose",
+        help_heading = "Output"
+    )]
+    pub(crate) quiet: bool,
+
+    /// Say more on stderr
+    #[arg(long, short, global = true, action = ArgAction::Count, help_heading = "Output")]
+    pub(crate) verbose: u8,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Serve(serve::Flags),
+    Verify(verify::Flags),
+    Models(models::Flags),
+    Config(config::Flags),
+    Doctor(doctor::Flags),
+    Completions(completions::Flags),
+}
+
+const EXAMPLE: &str = "\
+Example:
+  subrosa doctor";
+
+const MORE: &str = "\
+Exit codes:
+  0  done
+  1  failed
+  2  the command line, the settings or a policy file are wrong
+  3  verification refused
+  4  the service could not be reached, or a port could not be opened
+  5  the service was verified but did not answer
+  6  NOT PROTECTED (development), where the point of the command is verification
+
+Example:
+  subrosa doctor";

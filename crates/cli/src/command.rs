@@ -1,0 +1,24 @@
+//! One module for each command.
+
+pub(crate) mod completions;
+pub(crate) mod config;
+pub(crate) mod doctor;
+pub(crate) mod models;
+pub(crate) mod serve;
+pub(crate) mod verify;
+
+use crate::arguments::Command;
+use crate::failure::{Exit, Failure};
+use crate::printer::Printer;
+
+/// Does what the command line asks for.
+pub(crate) fn run(command: Command, printer: &Printer) -> Result<Exit, Failure> {
+    match command {
+        Command::Config(flags) => config::run(&flags, printer),
+        Command::Doctor(flags) => doctor::run(&flags, printer),
+        Command::Completions(flags) => completions::run(&flags, printer),
+        Command::Serve(flags) => serve::run(&flags, printer),
+        Command::Verify(flags) => verify::run(&flags, printer),
+        Command::Models(flags) => models::run(flags, printer),
+    }
+}

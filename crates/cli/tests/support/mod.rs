@@ -1,0 +1,117 @@
+//! Runs the built program in a home of its own, and compares what it says.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+/// A home folder that vanishes afterwards.
+pub struct Home {
+    folder: tempfile::TempDir,
+}
+
+impl Home {
+    pub fn new() -> Self {
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Writes a file below the home and gives its path.
+    pub fn write(&self, path: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, content).unwrap();
+        path
+    }
+
+    /// The program in this home, with nothing else in its environment.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_subrosa"));
+        command
+            .args(arguments)
+            .env_clear()
+            .env("HOME", self.path())
+            .env("PATH", "/usr/bin:/bin")
+            .current_dir(self.path())
+            .stdin(Stdio::null());
+        command
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> Outcome {
+        Outcome::of(self.command(arguments).output().unwrap(), self.path())
+    }
+
+    /// Runs with `input` on stdin.
+    pub fn run_with(&self, arguments: &[&str], input: &[u8]) -> Outcome {
+        let mut child = self
+            .command(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // A program that fails early closes its stdin; that is its right.
+        let _ = child.stdin.take().unwrap().write_all(input);
+        Outcome::of(child.wait_with_output().unwrap(), self.path())
+    }
+}
+
+/// What a run left behind.
+#[derive(Debug)]
+pub struct Outcome {
+    pub exit: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+    home: String,
+}
+
+impl Outcome {
+    pub fn of(output: Output, home: &Path) -> Self {
+        Self {
+            exit: output.status.code(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+            home: home.to_str().unwrap().to_owned(),
+        }
+    }
+
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error} in {self:#?}"))
+    }
+
+    /// Compares with `tests/snapshots/NAME.txt`, after `replace` of what differs
+    /// from run to run. With `SUBROSA_UPDATE_SNAPSHOTS=1` it writes the file.
+    pub fn matches(&self, name: &str, replace: &[(&str, &str)]) {
+        let mut text = String::new();
+        let exit = self
+            .exit
+            .map_or("by a signal".to_owned(), |exit| exit.to_string());
+        write!(
+            text,
+            "exit: {exit}\n--- stdout\n{}--- stderr\n{}",
+            self.stdout, self.stderr
+        )
+        .unwrap();
+        text = text.replace(&self.home, "[HOME]");
+        for (from, to) in replace {
+            text = text.replace(from, to);
+        }
+        let path =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/snapshots/{name}.txt"));
+        if std::env::var_os("SUBROSA_UPDATE_SNAPSHOTS").is_some() {
+            std::fs::write(&path, &text).unwrap();
+        }
+        let expected = std::fs::read_to_string(&path).unwrap_or_else(|error| {
+            panic!("{}: {error}; the program said:\n{text}", path.display())
+        });
+        assert!(
+            text == expected,
+            "{name}: expected\n{expected}\ngot\n{text}"
+        );
+    }
+}
