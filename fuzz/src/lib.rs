@@ -1,5 +1,7 @@
 //! What the fuzz targets of the sealed exchange share: one enclave whose keys are the same in every run.
 
+pub mod exchange;
+
 use std::sync::OnceLock;
 
 use hpke::aead::ChaCha20Poly1305;
