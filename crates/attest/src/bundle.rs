@@ -36,7 +36,8 @@ impl Bundle {
         if bytes.len() > Self::MAX_LEN {
             return Err(BundleError::TooLong { got: bytes.len() });
         }
-        let entries = wire::decode(bytes)?;
+        let mut entries = wire::decode(bytes)?;
+        entries.sort_by_key(|(label, _)| label.sort_key());
         if wire::encode(&entries)? != bytes {
             return Err(BundleError::NotDeterministic);
         }

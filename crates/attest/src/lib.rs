@@ -44,3 +44,5 @@ pub use time::UnixSeconds;
 mod evidence_tests;
 #[cfg(test)]
 mod fixtures;
+#[cfg(test)]
+mod vector_tests;

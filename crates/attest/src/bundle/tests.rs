@@ -118,7 +118,14 @@ fn an_unknown_label_is_refused_with_its_beginning() {
 
 #[test]
 fn evidence_of_another_platform_is_unsupported_and_never_ignored() {
-    for label in ["tdx-quote", "sgx-quote", "nitro-document", "cca-token", "psa-token", "tpm-quote"] {
+    for label in [
+        "tdx-quote",
+        "sgx-quote",
+        "nitro-document",
+        "cca-token",
+        "psa-token",
+        "tpm-quote",
+    ] {
         let bytes = with_entry(label, "application/eat+cwt", b"v");
         let error = Bundle::parse(&bytes).unwrap_err();
         assert_eq!(error.code(), Code::UnsupportedPlatform, "{label}");
@@ -150,13 +157,25 @@ fn another_type_or_none_is_refused() {
     let mut bytes = Vec::new();
     let mut encoder = Encoder::new(&mut bytes);
     encoder.map(1).unwrap().str("__cmwc_t").unwrap();
-    encoder.str("tag:subrosa.dev,2026:evidence-bundle/2").unwrap();
+    encoder
+        .str("tag:subrosa.dev,2026:evidence-bundle/2")
+        .unwrap();
     assert_eq!(Bundle::parse(&bytes).unwrap_err(), BundleError::WrongType);
 
     let mut bytes = Vec::new();
     let mut encoder = Encoder::new(&mut bytes);
-    encoder.map(1).unwrap().str("snp-ark").unwrap().array(2).unwrap();
-    encoder.str("application/pkix-cert").unwrap().bytes(b"v").unwrap();
+    encoder
+        .map(1)
+        .unwrap()
+        .str("snp-ark")
+        .unwrap()
+        .array(2)
+        .unwrap();
+    encoder
+        .str("application/pkix-cert")
+        .unwrap()
+        .bytes(b"v")
+        .unwrap();
     assert_eq!(Bundle::parse(&bytes).unwrap_err(), BundleError::WrongType);
 }
 
@@ -165,7 +184,10 @@ fn trailing_bytes_are_refused() {
     let mut bytes = small().build().unwrap().bytes;
     let at = bytes.len();
     bytes.push(0);
-    assert_eq!(Bundle::parse(&bytes).unwrap_err(), BundleError::Format { at });
+    assert_eq!(
+        Bundle::parse(&bytes).unwrap_err(),
+        BundleError::Format { at }
+    );
 }
 
 #[test]
@@ -201,7 +223,10 @@ fn other_spellings_of_the_same_content_are_refused() {
 fn too_many_entries_are_refused_before_they_are_read() {
     for (bytes, got) in [
         (&[0xB0, 0x00][..], 16),
-        (&[0xBB, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF], u64::MAX),
+        (
+            &[0xBB, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF],
+            u64::MAX,
+        ),
     ] {
         let expected = 13;
         let refused = BundleError::TooManyEntries { expected, got };

@@ -23,7 +23,10 @@ fn the_defaults_are_strict() {
     assert_eq!(rules.vmpl, 0);
     assert!(rules.require_alias_check);
     assert!(!rules.allow_cxl && !rules.allow_provisional_firmware);
-    assert_eq!(Policy::strict_default().expectations.max_lifetime_seconds, 1200);
+    assert_eq!(
+        Policy::strict_default().expectations.max_lifetime_seconds,
+        1200
+    );
 }
 
 #[test]
@@ -57,11 +60,17 @@ fn an_unknown_key_is_refused_at_every_level() {
         ("section", policy("vmlp = 0")),
         (
             "reference value",
-            format!("{SMALLEST}[[weights]]\nname = \"w\"\nsha256 = \"{}\"\nany = true", digest()),
+            format!(
+                "{SMALLEST}[[weights]]\nname = \"w\"\nsha256 = \"{}\"\nany = true",
+                digest()
+            ),
         ),
         (
             "measurement",
-            format!("{SMALLEST}[[measurements]]\nname = \"m\"\nplatform = \"sev-snp\"\nvalue = \"{}\"\nany = true", "5a".repeat(48)),
+            format!(
+                "{SMALLEST}[[measurements]]\nname = \"m\"\nplatform = \"sev-snp\"\nvalue = \"{}\"\nany = true",
+                "5a".repeat(48)
+            ),
         ),
         (
             "floor",
@@ -73,7 +82,10 @@ fn an_unknown_key_is_refused_at_every_level() {
         ),
     ] {
         let error = Policy::parse(&text).unwrap_err();
-        assert!(matches!(error, PolicyError::Syntax { .. }), "{place}: {error}");
+        assert!(
+            matches!(error, PolicyError::Syntax { .. }),
+            "{place}: {error}"
+        );
     }
 }
 
@@ -82,7 +94,9 @@ fn an_unknown_key_is_refused_at_every_level() {
 fn a_wildcard_is_no_value() {
     for value in ["*", "any", "", "0x5a"] {
         let text = SMALLEST.to_owned()
-            + &format!("[[measurements]]\nname = \"m\"\nplatform = \"sev-snp\"\nvalue = \"{value}\"");
+            + &format!(
+                "[[measurements]]\nname = \"m\"\nplatform = \"sev-snp\"\nvalue = \"{value}\""
+            );
         assert!(Policy::parse(&text).is_err(), "{value}");
         let text = format!("{SMALLEST}[[weights]]\nname = \"w\"\nsha256 = \"{value}\"");
         assert!(Policy::parse(&text).is_err(), "{value}");
@@ -94,14 +108,20 @@ fn a_wildcard_is_no_value() {
 #[test]
 fn an_all_zero_measurement_is_refused() {
     let text = policy("").replace(&"5a".repeat(48), &"00".repeat(48));
-    assert_eq!(Policy::parse(&text).unwrap_err(), PolicyError::ZeroMeasurement);
+    assert_eq!(
+        Policy::parse(&text).unwrap_err(),
+        PolicyError::ZeroMeasurement
+    );
 }
 
 #[test]
 fn another_version_is_refused() {
     for got in [0, 2] {
         let text = SMALLEST.replace("version = 1", &format!("version = {got}"));
-        assert_eq!(Policy::parse(&text).unwrap_err(), PolicyError::Version { got });
+        assert_eq!(
+            Policy::parse(&text).unwrap_err(),
+            PolicyError::Version { got }
+        );
     }
     assert!(Policy::parse(&SMALLEST.replace("version = 1\n", "")).is_err());
 }
@@ -195,7 +215,9 @@ fn each_component_of_a_floor_counts() {
 
 #[test]
 fn a_floor_replaces_that_of_its_part_only() {
-    let rules = Policy::parse(&policy(&floor("genoa", 11, 0, 24, 0x60))).unwrap().snp;
+    let rules = Policy::parse(&policy(&floor("genoa", 11, 0, 24, 0x60)))
+        .unwrap()
+        .snp;
     let strict = Policy::strict_default().snp;
     for (floor, default) in rules.floors.iter().zip(&strict.floors) {
         assert_eq!(floor.part, default.part);
@@ -236,8 +258,7 @@ fn repetitions_are_refused() {
 #[test]
 fn a_statement_without_a_reason_is_refused() {
     for reason in ["", "  ", &"x".repeat(201)] {
-        let text = policy("allow-cxl = true")
-            + &weakened(&["cxl"]).replace("a test", reason);
+        let text = policy("allow-cxl = true") + &weakened(&["cxl"]).replace("a test", reason);
         let error = Policy::parse(&text).unwrap_err();
         assert_eq!(error, PolicyError::Text { what: "reason" });
     }
@@ -246,7 +267,10 @@ fn a_statement_without_a_reason_is_refused() {
 #[test]
 fn a_privilege_level_that_does_not_exist_is_refused() {
     let error = Policy::parse(&policy("vmpl = 4")).unwrap_err();
-    assert!(matches!(error, PolicyError::Range { got: 4, .. }), "{error}");
+    assert!(
+        matches!(error, PolicyError::Range { got: 4, .. }),
+        "{error}"
+    );
     assert!(Policy::parse(&policy("vmpl = 4294967295")).is_err());
 }
 
@@ -258,6 +282,25 @@ fn tightening_needs_no_statement() {
         platform-features = [\"ecc\"]\nminimum-abi = [1, 55]\n\
         minimum-firmware = [1, 55, 40]\nminimum-guest-svn = 3\nmitigations = 3";
     assert!(Policy::parse(&policy(lines)).is_ok());
+}
+
+/// The specification spells each choice as the file does.
+#[test]
+fn every_choice_of_the_specification_is_read() {
+    for line in include_str!("../../../../spec/policy.md").lines() {
+        let key = line.trim_start_matches("| `").split('`').next();
+        if !matches!(key, Some("guest-restrictions" | "platform-features")) {
+            continue;
+        }
+        let key = key.unwrap();
+        let cell = line.split('|').nth(2).unwrap();
+        let choices: Vec<_> = cell.split('`').skip(1).step_by(2).collect();
+        assert!(choices.len() >= 5, "{key}");
+        for choice in choices {
+            let lines = format!("{key} = [\"{choice}\"]");
+            assert!(Policy::parse(&policy(&lines)).is_ok(), "{lines}");
+        }
+    }
 }
 
 #[test]
@@ -325,7 +368,10 @@ fn floor(part: &str, bootloader: u8, tee: u8, snp: u8, microcode: u8) -> String 
 
 fn loosenings() -> Vec<(WeakenedRule, String)> {
     vec![
-        (WeakenedRule::AliasCheck, "require-alias-check = false\n".into()),
+        (
+            WeakenedRule::AliasCheck,
+            "require-alias-check = false\n".into(),
+        ),
         (WeakenedRule::Cxl, "allow-cxl = true\n".into()),
         (
             WeakenedRule::ProductMilan,

@@ -67,6 +67,7 @@ pub(crate) enum RevocationRule {
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum GuestRestriction {
+    #[serde(rename = "aes-256-xts")]
     Aes256Xts,
     CiphertextHiding,
     PageSwapDisabled,

@@ -54,9 +54,7 @@ fn each_certificate_must_be_signed_by_the_one_above() {
         let setup = Setup::new();
         let mut signed = setup.signed();
         let draft = draft_of(&setup, role).clone();
-        *der_of(&mut signed, role) = draft
-            .sign(&setup.keys.other, &mut TestRng::new(2))
-            .unwrap();
+        *der_of(&mut signed, role) = draft.sign(&setup.keys.other, &mut TestRng::new(2)).unwrap();
         let error = parse(&signed).verify(&setup.anchors(), NOW).unwrap_err();
         assert_eq!(error, ChainError::Signature { role });
     }
@@ -121,7 +119,11 @@ fn an_authority_without_the_right_to_sign_is_refused() {
 fn a_root_that_may_not_sign_lists_is_refused() {
     let mut setup = Setup::new();
     // KeyUsage with keyCertSign only.
-    replace(&mut setup.drafts.ark, "2.5.29.15", &[0x03, 0x02, 0x02, 0x04]);
+    replace(
+        &mut setup.drafts.ark,
+        "2.5.29.15",
+        &[0x03, 0x02, 0x02, 0x04],
+    );
     let expected = ChainError::Usage { role: Role::Root };
     assert_eq!(verify(&setup).unwrap_err(), expected);
 }

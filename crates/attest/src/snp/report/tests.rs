@@ -132,7 +132,11 @@ fn another_chips_key_is_refused() {
 #[test]
 fn a_zero_signature_is_refused() {
     let chain = chain(&Setup::new());
-    for range in [SIGNATURE..0x4A0, SIGNATURE..SIGNATURE + 48, SIGNATURE_S..SIGNATURE_S + 48] {
+    for range in [
+        SIGNATURE..0x4A0,
+        SIGNATURE..SIGNATURE + 48,
+        SIGNATURE_S..SIGNATURE_S + 48,
+    ] {
         let mut bytes = good();
         bytes[range].fill(0);
         let refused = Report::parse(&bytes).unwrap().verify(&chain);
