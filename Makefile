@@ -10,7 +10,8 @@ export CARGO_TERM_PROGRESS_WHEN ?= auto
 
 # One selection everywhere, so that every dependency is compiled once.
 ALL := --workspace --all-features --locked
-DEVELOPMENT := -p subrosa -p subrosa-enclave --features development --locked
+DEVELOPMENT := -p subrosa -p subrosa-enclave --locked \
+	--features subrosa/development,subrosa-enclave/development,subrosa-enclave/demo-model
 BIN := $(or $(CARGO_TARGET_DIR),target)/debug
 # Crates that also run in a browser.
 CORE := -p subrosa-attest -p subrosa-channel -p subrosa-api
@@ -35,7 +36,7 @@ try: development ## Start an enclave with the demo model and chat with it (or: e
 	@$(BIN)/subrosa try $(ARGS)
 
 proxy: development ## Start the same service with an OpenAI-compatible proxy on 127.0.0.1:8787
-	@$(BIN)/subrosa proxy $(ARGS)
+	@$(BIN)/subrosa proxy --start-development-service $(ARGS)
 
 test: setup ## Set up, then pass all tests
 	@scripts/test $(ARGS)
