@@ -4,7 +4,11 @@
 //! The evidence is not part of the project. `SUBROSA_EVIDENCE` names its folder;
 //! without it the tests are skipped aloud, except in CI.
 
-#![allow(clippy::arithmetic_side_effects, reason = "tests")]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::format_push_string,
+    reason = "tests"
+)]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,7 +19,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use crate::appraisal::check::{Check, Recorder};
-use crate::appraisal::{Code, Facts, Outcome, Roots, Verdict, appraise};
+use crate::appraisal::{Code, Facts, Outcome, Roots, Row, Verdict, appraise};
 use crate::bundle::{Bundle, SnpEvidence};
 use crate::fixtures::{key_digest, weakened};
 use crate::identifiers::{Measurement, Sha256Digest};
@@ -149,7 +153,7 @@ fn real_evidence_passes_every_default_check_but_the_binding() {
             .rows()
             .iter()
             .filter(|row| matches!(row.outcome(), Outcome::Fail { .. }))
-            .map(|row| row.name())
+            .map(Row::name)
             .collect();
         assert_eq!(failed, ["report-data"], "{}", case.id);
         let refused = Verdict::Refused(Code::ReportDataMismatch);

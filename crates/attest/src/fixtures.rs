@@ -1,6 +1,8 @@
 //! A vendor, a chip and a policy for tests: all good until a test spoils one
 //! thing. The RSA keys are throw-away and sign nothing else.
 
+#![allow(clippy::arithmetic_side_effects, reason = "tests")]
+
 use p384::ecdsa::SigningKey;
 use rand_core::{TryCryptoRng, TryRng};
 use rsa::RsaPrivateKey;
@@ -20,7 +22,6 @@ use crate::time::UnixSeconds;
 
 /// 2026-06-01T00:00:00Z.
 pub(crate) const NOW: UnixSeconds = UnixSeconds::new(1_780_272_000);
-pub(crate) const DAY: u64 = 24 * 60 * 60;
 pub(crate) const KEY_CONFIGURATION: &[u8] = b"a key configuration";
 pub(crate) const MEASUREMENT: Measurement = Measurement::new([0x5A; 48]);
 pub(crate) const CHIP_ID: [u8; 64] = [0xC1; 64];

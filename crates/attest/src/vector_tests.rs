@@ -1,7 +1,11 @@
 //! `spec/vectors/evidence-bundle.json`: written by an ignored test, read by the
 //! others, and by other implementations.
 
-#![allow(clippy::arithmetic_side_effects, reason = "tests")]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::too_many_lines,
+    reason = "tests: tables are long"
+)]
 
 use std::fs;
 use std::path::PathBuf;

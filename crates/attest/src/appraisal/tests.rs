@@ -1,6 +1,11 @@
 //! Whole appraisals that are good but for one thing.
 
-#![allow(clippy::arithmetic_side_effects, reason = "tests")]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::too_many_lines,
+    clippy::type_complexity,
+    reason = "tests: tables are long"
+)]
 
 use std::collections::BTreeSet;
 
