@@ -1,0 +1,331 @@
+//! Keys and their lives: made, attested, published, accepted, erased.
+//!
+//! Every `epoch_seconds` a new key is made, a quote binds it, and the directory
+//! names it. It opens requests until its `not after`, then it is erased with
+//! its replay register. Where the platform gives no quote there is no new key;
+//! the old one stays named for the rest of its life and is then erased too.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
+
+use bytes::Bytes;
+use getrandom::SysRng;
+use rand_core::UnwrapErr;
+use subrosa_attest::bundle::BundleError;
+use subrosa_attest::{Bundle, report_data};
+use subrosa_channel::{
+    Epoch, Gateway, KeyConfigurationError, KeyConfigurationParams, KeyId, ModelEntry, OpenError,
+    OpenedExchange, StreamShape, absent_release,
+};
+use thiserror::Error;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use crate::clock::Clock;
+use crate::config::{Config, Keys, Shape};
+use crate::directory::{self, Node};
+use crate::log::{Digest, Event, Log};
+use crate::platform::{Platform, PlatformError};
+
+/// The keys of this enclave.
+pub struct Epochs {
+    clock: Clock,
+    platform: Arc<dyn Platform>,
+    template: Template,
+    log: Log,
+    gateway: RwLock<Gateway>,
+    published: RwLock<Published>,
+    failing: AtomicBool,
+}
+
+/// Why there is no new key.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum EpochError {
+    /// Evidence and key configuration do not fit into a bundle.
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+    /// The configuration cannot be put into a key configuration.
+    #[error(transparent)]
+    KeyConfiguration(#[from] KeyConfigurationError),
+    /// The platform gave no evidence.
+    #[error(transparent)]
+    Platform(#[from] PlatformError),
+}
+
+/// What all key configurations of this process have in common.
+struct Template {
+    keys: Keys,
+    configuration: [u8; 32],
+    balanced: StreamShape,
+    strict: StreamShape,
+    models: Vec<ModelEntry>,
+}
+
+#[derive(Default)]
+struct Published {
+    /// Newest first.
+    keys: Vec<PublishedKey>,
+    directory: Bytes,
+}
+
+struct PublishedKey {
+    node: Node,
+    bundle_hash: [u8; 32],
+    bundle: Bytes,
+}
+
+impl Epochs {
+    /// Keys for `models` under `config`; none exists before [`Self::renew`].
+    #[must_use]
+    pub fn new(
+        config: &Config,
+        models: Vec<ModelEntry>,
+        platform: Arc<dyn Platform>,
+        clock: Clock,
+        log: Log,
+    ) -> Self {
+        Self {
+            clock,
+            platform,
+            template: Template {
+                keys: config.keys().clone(),
+                configuration: *config.digest(),
+                balanced: stream_shape(config.shapes().balanced),
+                strict: stream_shape(config.shapes().strict),
+                models,
+            },
+            log,
+            gateway: RwLock::new(Gateway::new()),
+            published: RwLock::new(Published {
+                keys: Vec::new(),
+                directory: directory::render(&[]),
+            }),
+            failing: AtomicBool::new(false),
+        }
+    }
+
+    /// Makes, attests and publishes a key. It blocks while the platform works.
+    ///
+    /// # Errors
+    ///
+    /// [`EpochError`]; the keys are as before then.
+    pub fn renew(&self) -> Result<KeyId, EpochError> {
+        let started = Instant::now();
+        let made = self.make();
+        self.failing.store(made.is_err(), Ordering::SeqCst);
+        let (epoch, key) = made?;
+        let key_id = epoch.key_configuration().key_id();
+        let key_configuration = Digest::new(epoch.key_configuration().digest());
+        // Accepted before it is published: nobody can be told of a key that
+        // does not open yet.
+        self.gateway_mut().add(epoch);
+        let mut published = self.published_mut();
+        published.keys.insert(0, key);
+        published.render();
+        drop(published);
+        self.log.write(&Event::EpochStarted {
+            key_configuration,
+            took: started.elapsed(),
+        });
+        Ok(key_id)
+    }
+
+    /// Erases the keys whose life is over.
+    pub fn erase_expired(&self) {
+        let now = self.clock.now();
+        let keys = self.gateway_mut().erase_expired(now);
+        if keys > 0 {
+            let mut published = self.published_mut();
+            published.keys.retain(|key| now < key.node.not_after);
+            published.render();
+            self.log.write(&Event::EpochErased { keys });
+        }
+    }
+
+    /// Opens a sealed request.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`].
+    pub fn open(&self, bytes: &[u8]) -> Result<OpenedExchange, OpenError> {
+        self.gateway().open(bytes, self.clock.now())
+    }
+
+    /// The directory of this node, as it is served.
+    #[must_use]
+    pub fn directory(&self) -> Bytes {
+        self.published().directory.clone()
+    }
+
+    /// The bundle with this SHA-256.
+    #[must_use]
+    pub fn bundle(&self, hash: &[u8; 32]) -> Option<Bytes> {
+        let published = self.published();
+        let key = published.keys.iter().find(|key| key.bundle_hash == *hash)?;
+        Some(key.bundle.clone())
+    }
+
+    /// Whether there is a key that devices can be told of.
+    #[must_use]
+    pub fn has_key(&self) -> bool {
+        !self.published().keys.is_empty()
+    }
+
+    /// Whether the last attempt to make a key got no evidence.
+    #[must_use]
+    pub fn is_failing(&self) -> bool {
+        self.failing.load(Ordering::SeqCst)
+    }
+
+    /// How many keys open requests.
+    #[must_use]
+    pub fn living(&self) -> usize {
+        self.published().keys.len()
+    }
+
+    /// The time, for what is stamped inside the seal.
+    #[must_use]
+    pub fn now(&self) -> u64 {
+        self.clock.now()
+    }
+
+    /// Erases and renews keys when their time has come, for ever.
+    pub async fn keep(self: Arc<Self>) {
+        let mut ticks = interval(Duration::from_secs(1));
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut retry_at = Instant::now();
+        loop {
+            let _ = ticks.tick().await;
+            self.erase_expired();
+            if !self.is_due() || Instant::now() < retry_at {
+                continue;
+            }
+            let epochs = Arc::clone(&self);
+            let renewed = tokio::task::spawn_blocking(move || epochs.renew()).await;
+            if let Ok(Err(error)) = renewed {
+                self.log
+                    .write(&Event::EvidenceFailed { step: error.step() });
+                // The platform may need minutes; each attempt costs it a signature.
+                retry_at = Instant::now().checked_add(RETRY).unwrap_or(retry_at);
+            }
+        }
+    }
+
+    /// Whether the newest key is an epoch old. One that lies in the future was
+    /// made before the host turned its clock back, and devices refuse it.
+    fn is_due(&self) -> bool {
+        let now = self.clock.now();
+        self.published().keys.first().is_none_or(|newest| {
+            let end = newest
+                .node
+                .not_before
+                .saturating_add(self.template.keys.epoch_seconds);
+            now >= end || now < newest.node.not_before
+        })
+    }
+
+    fn make(&self) -> Result<(Epoch, PublishedKey), EpochError> {
+        let not_before = self.clock.now();
+        let not_after = not_before.saturating_add(self.template.keys.life_seconds);
+        let params = self.template.params(not_before, not_after);
+        let capacity = usize::try_from(self.template.keys.replay_capacity).unwrap_or(usize::MAX);
+        let epoch = Epoch::generate(&params, capacity, &mut UnwrapErr(SysRng))?;
+        let kc = epoch.key_configuration();
+        let evidence = self
+            .platform
+            .evidence(&report_data(kc.as_bytes(), None, None))?;
+        let bundle = Bundle::builder(kc.as_bytes())
+            .snp(evidence.as_snp())
+            .build()?;
+        let node = Node {
+            key_id: kc.key_id(),
+            bundle: bundle.hash(),
+            not_before,
+            not_after,
+            models: kc.models().iter().map(|model| model.name.clone()).collect(),
+        };
+        let key = PublishedKey {
+            node,
+            bundle_hash: *bundle.hash().as_bytes(),
+            bundle: Bytes::copy_from_slice(bundle.as_bytes()),
+        };
+        Ok((epoch, key))
+    }
+
+    fn gateway(&self) -> RwLockReadGuard<'_, Gateway> {
+        self.gateway.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn gateway_mut(&self) -> RwLockWriteGuard<'_, Gateway> {
+        self.gateway.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn published(&self) -> RwLockReadGuard<'_, Published> {
+        self.published
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn published_mut(&self) -> RwLockWriteGuard<'_, Published> {
+        self.published
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl EpochError {
+    /// The step that failed, for the log.
+    #[must_use]
+    pub fn step(&self) -> &'static str {
+        match self {
+            Self::Bundle(_) => "bundle",
+            Self::KeyConfiguration(_) => "key-configuration",
+            Self::Platform(error) => error.step(),
+        }
+    }
+}
+
+impl Template {
+    fn params(&self, not_before: u64, not_after: u64) -> KeyConfigurationParams {
+        KeyConfigurationParams {
+            not_before,
+            not_after,
+            release_id: absent_release(),
+            configuration: self.configuration,
+            balanced: self.balanced,
+            strict: self.strict,
+            models: self.models.clone(),
+        }
+    }
+}
+
+impl Published {
+    /// A key is published until the next one is (spec/channel.md §1), so the
+    /// directory names the newest.
+    fn render(&mut self) {
+        let nodes: Vec<&Node> = self.keys.iter().take(1).map(|key| &key.node).collect();
+        self.directory = directory::render(&nodes);
+    }
+}
+
+impl std::fmt::Debug for Epochs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Epochs")
+            .field("living", &self.living())
+            .finish_non_exhaustive()
+    }
+}
+
+fn stream_shape(shape: Shape) -> StreamShape {
+    StreamShape {
+        tick_ms: shape.tick_ms,
+        record_len: shape.record_bytes,
+    }
+}
+
+/// Time between attempts to get evidence.
+const RETRY: Duration = Duration::from_secs(15);
+
+#[cfg(all(test, feature = "development"))]
+mod tests;

@@ -1,0 +1,159 @@
+//! The certificates of a report: from the host's table, or from files.
+//!
+//! The table is that of AMD publication 56421 (GHCB), section "SNP Extended
+//! Guest Request". It comes from the host and is only passed on; devices check
+//! it.
+
+use subrosa_attest::snp::KeyKind;
+
+use super::{Certificates, PlatformError, read_file};
+use crate::config::{CertificateFiles, SnpSettings};
+
+/// The entries of a certificate table that are of use.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(super) struct Table {
+    vcek: Option<Vec<u8>>,
+    vlek: Option<Vec<u8>>,
+    intermediate: Option<Vec<u8>>,
+    root: Option<Vec<u8>>,
+    revocation_list: Option<Vec<u8>>,
+}
+
+impl Table {
+    /// Reads a table; an empty one says that the host has none.
+    pub(super) fn parse(bytes: &[u8]) -> Result<Self, PlatformError> {
+        let mut table = Self::default();
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let (entry, after) = Entry::read(rest).ok_or(PlatformError::CertificateTable)?;
+            if entry.guid == [0; 16] {
+                break;
+            }
+            let end = entry.offset.checked_add(entry.length);
+            let certificate = end.and_then(|end| bytes.get(entry.offset..end));
+            let certificate = certificate.ok_or(PlatformError::CertificateTable)?;
+            if let Some(place) = table.place(&entry.guid) {
+                *place = Some(certificate.to_vec());
+            }
+            rest = after;
+        }
+        Ok(table)
+    }
+
+    fn place(&mut self, guid: &[u8; 16]) -> Option<&mut Option<Vec<u8>>> {
+        let is = |known: &[u8; 16]| guid == known || *guid == mixed_endian(*known);
+        if is(&VCEK) {
+            Some(&mut self.vcek)
+        } else if is(&VLEK) {
+            Some(&mut self.vlek)
+        } else if is(&ASK) {
+            Some(&mut self.intermediate)
+        } else if is(&ARK) {
+            Some(&mut self.root)
+        } else if is(&CRL) {
+            Some(&mut self.revocation_list)
+        } else {
+            None
+        }
+    }
+}
+
+struct Entry {
+    guid: [u8; 16],
+    offset: usize,
+    length: usize,
+}
+
+impl Entry {
+    fn read(bytes: &[u8]) -> Option<(Self, &[u8])> {
+        let (guid, rest) = bytes.split_first_chunk()?;
+        let (offset, rest) = rest.split_first_chunk()?;
+        let (length, rest) = rest.split_first_chunk()?;
+        let entry = Self {
+            guid: *guid,
+            offset: usize::try_from(u32::from_le_bytes(*offset)).ok()?,
+            length: usize::try_from(u32::from_le_bytes(*length)).ok()?,
+        };
+        Some((entry, rest))
+    }
+}
+
+/// Certificates from configured files.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Files(Table);
+
+impl Files {
+    pub(super) fn read(settings: &SnpSettings) -> Result<Self, PlatformError> {
+        let mut table = Table::default();
+        let read = |path: &std::path::PathBuf| read_file(path, MAX_FILE);
+        if let Some(files) = &settings.certificates {
+            let CertificateFiles {
+                vcek,
+                vlek,
+                intermediate,
+                root,
+            } = files;
+            table.vcek = vcek.as_ref().map(read).transpose()?;
+            table.vlek = vlek.as_ref().map(read).transpose()?;
+            table.intermediate = Some(read(intermediate)?);
+            table.root = Some(read(root)?);
+        }
+        table.revocation_list = settings.revocation_list.as_ref().map(read).transpose()?;
+        Ok(Self(table))
+    }
+
+    /// What the files lack is taken from the host's table.
+    pub(super) fn complete(&self, table: Table) -> Result<Certificates, PlatformError> {
+        let Self(files) = self.clone();
+        let configured = files.vcek.is_some() || files.vlek.is_some();
+        let (vcek, vlek) = if configured {
+            (files.vcek, files.vlek)
+        } else {
+            (table.vcek, table.vlek)
+        };
+        let missing = |what| PlatformError::CertificateMissing { what };
+        let (kind, leaf) = match (vcek, vlek) {
+            (_, Some(vlek)) => (KeyKind::Vlek, vlek),
+            (Some(vcek), None) => (KeyKind::Vcek, vcek),
+            (None, None) => return Err(missing("VCEK or VLEK")),
+        };
+        Ok(Certificates {
+            kind,
+            leaf,
+            intermediate: files
+                .intermediate
+                .or(table.intermediate)
+                .ok_or(missing("ASK"))?,
+            root: files.root.or(table.root).ok_or(missing("ARK"))?,
+            revocation_list: files.revocation_list.or(table.revocation_list),
+        })
+    }
+}
+
+/// Some hosts write the first three fields of a GUID with their bytes swapped.
+fn mixed_endian(guid: [u8; 16]) -> [u8; 16] {
+    let [a, b, c, d, e, f, g, h, rest @ ..] = guid;
+    let mut swapped = [0; 16];
+    let order = [d, c, b, a, f, e, h, g].into_iter().chain(rest);
+    for (to, from) in swapped.iter_mut().zip(order) {
+        *to = from;
+    }
+    swapped
+}
+
+// 63da758d-e664-4564-adc5-f4b93be8accd
+const VCEK: [u8; 16] = 0x63da_758d_e664_4564_adc5_f4b9_3be8_accd_u128.to_be_bytes();
+// a8074bc2-a25a-483e-aae6-39c045a0b8a1
+const VLEK: [u8; 16] = 0xa807_4bc2_a25a_483e_aae6_39c0_45a0_b8a1_u128.to_be_bytes();
+// 4ab7b379-bbac-4fe4-a02f-05aef327c782
+const ASK: [u8; 16] = 0x4ab7_b379_bbac_4fe4_a02f_05ae_f327_c782_u128.to_be_bytes();
+// c0b406a4-a803-4952-9743-3fb6014cd0ae
+const ARK: [u8; 16] = 0xc0b4_06a4_a803_4952_9743_3fb6_014c_d0ae_u128.to_be_bytes();
+// 92f81bc3-5811-4d3d-97ff-d19f88dc67ea
+const CRL: [u8; 16] = 0x92f8_1bc3_5811_4d3d_97ff_d19f_88dc_67ea_u128.to_be_bytes();
+
+/// Largest part of an evidence bundle that a certificate or list may fill.
+const MAX_FILE: u64 = 32 * 1024;
+
+#[cfg(test)]
+mod tests;
