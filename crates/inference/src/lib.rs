@@ -29,6 +29,8 @@
 
 mod admission;
 pub mod echo;
+#[cfg(all(feature = "embedded", target_os = "linux"))]
+pub mod embedded;
 pub mod engine;
 
 pub use engine::{Embeddings, Engine, EngineError, EventStream, Load, ModelInfo, SharedEngine};
