@@ -52,7 +52,7 @@ checks! {
     PlatformAllowed = "platform-allowed", Required, "does the policy allow this platform?";
     ReferenceValues = "reference-values", Required, "does the policy say what to compare with?";
     ReportFormat = "report-format", Required, "is the report well formed?";
-    CertificateChain = "certificate-chain", Required, "do the certificates lead to the vendor's root?";
+    CertificateChain = "certificate-chain", Required, "do the certificates lead to a pinned root?";
     Revocation = "revocation", GapAllowed, "is no certificate revoked?";
     ReportSignature = "report-signature", Required, "did the endorsed key sign the report?";
     SigningKey = "signing-key", Required, "is it the kind of key the report names?";

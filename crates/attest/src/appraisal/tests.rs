@@ -245,6 +245,29 @@ fn a_committed_level_above_the_current_one_is_inconsistent() {
     assert_eq!(refusal, Ok(Code::TcbInconsistent));
 }
 
+/// Certificate and report agree on an old level: genuine, and too old. The
+/// other levels of the report are recent.
+#[test]
+fn an_endorsed_level_below_the_floor_is_refused() {
+    for (component, index) in [(0, 2), (6, 4), (7, 5)] {
+        let level = crate::fixtures::TCB.to_report(Product::Genoa)[component] - 1;
+        let setup = Setup::new()
+            .report_field(layout::REPORTED_TCB + component, &[level])
+            .with(|setup| {
+                let value = &mut setup.drafts.vcek.extensions[index].value;
+                *value.last_mut().unwrap() = level;
+            });
+        let appraisal = setup.appraise();
+        let failed: Vec<_> = appraisal
+            .rows()
+            .iter()
+            .filter(|row| matches!(row.outcome(), Outcome::Fail { .. }))
+            .map(Row::name)
+            .collect();
+        assert_eq!(failed, ["tcb-floor-reported"], "byte {component}");
+    }
+}
+
 #[test]
 fn a_report_signed_by_another_key_is_refused() {
     let setup = Setup::new().with(|setup| {
