@@ -88,10 +88,10 @@ codes! {
     PlatformFeatureMissing = "platform-feature-missing",
     /// The policy does not allow the platform.
     PlatformNotAllowed = "platform-not-allowed",
-    /// The policy does not allow the processor generation.
-    ProductNotAllowed = "product-not-allowed",
     /// Report, certificate and root disagree about the processor, or it is unknown.
     ProductMismatch = "product-mismatch",
+    /// The policy does not allow the processor generation.
+    ProductNotAllowed = "product-not-allowed",
     /// The policy lists no value that evidence could be compared with.
     ReferenceValuesEmpty = "reference-values-empty",
     /// The report is bound to another key configuration, checkpoint or GPU evidence.
@@ -102,12 +102,12 @@ codes! {
     ReportSignature = "report-signature",
     /// A check that may not be left out did not run.
     RequiredCheckNotRun = "required-check-not-run",
-    /// A certificate is revoked.
-    Revoked = "revoked",
     /// The revocation list is not the root's, or not a list.
     RevocationListInvalid = "revocation-list-invalid",
     /// The revocation list is too old, or from the future.
     RevocationListStale = "revocation-list-stale",
+    /// A certificate is revoked.
+    Revoked = "revoked",
     /// The root key is not one of the vendor's.
     RootNotPinned = "root-not-pinned",
     /// The report says that another kind of key signed it, or none.

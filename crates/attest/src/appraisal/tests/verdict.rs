@@ -17,6 +17,16 @@ fn a_policy_without_reference_values_refuses_good_evidence() {
 }
 
 #[test]
+fn a_platform_the_policy_does_not_list_is_refused() {
+    let setup = Setup::new();
+    let roots = Roots::for_test(setup.anchors());
+    let mut policy = setup.policy();
+    policy.platforms.clear();
+    let verdict = appraise(&setup.bundle(), &policy, &roots, NOW).verdict();
+    assert_eq!(verdict, Verdict::Refused(Code::PlatformNotAllowed));
+}
+
+#[test]
 fn each_kind_of_reference_value_is_needed() {
     for table in ["measurements", "weights", "configurations", "releases"] {
         let setup = Setup::new().with(|setup| {
@@ -165,6 +175,12 @@ fn names_of_checks_and_codes_are_kebab_case_and_unique() {
             assert!(text.chars().all(right), "{kind} {text}");
         }
     }
+}
+
+#[test]
+fn codes_are_in_alphabetical_order() {
+    let texts = Code::ALL.iter().map(|code| code.as_str());
+    assert!(texts.is_sorted());
 }
 
 #[test]
