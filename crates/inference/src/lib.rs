@@ -32,5 +32,7 @@ pub mod echo;
 #[cfg(all(feature = "embedded", target_os = "linux"))]
 pub mod embedded;
 pub mod engine;
+#[cfg(feature = "upstream")]
+pub mod upstream;
 
 pub use engine::{Embeddings, Engine, EngineError, EventStream, Load, ModelInfo, SharedEngine};
