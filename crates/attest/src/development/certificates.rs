@@ -93,6 +93,7 @@ pub(crate) struct RevocationDraft {
     pub(crate) this_update: UnixSeconds,
     pub(crate) next_update: UnixSeconds,
     pub(crate) revoked: Vec<Vec<u8>>,
+    pub(crate) extensions: Vec<ExtensionDraft>,
 }
 
 impl RevocationDraft {
@@ -112,7 +113,11 @@ impl RevocationDraft {
         } else {
             element(SEQUENCE, &[&entries])
         };
-        let number = ExtensionDraft::new("2.5.29.20", false, unsigned(&[1])).to_der();
+        let extensions: Vec<u8> = self
+            .extensions
+            .iter()
+            .flat_map(ExtensionDraft::to_der)
+            .collect();
         let content = element(
             SEQUENCE,
             &[
@@ -122,7 +127,7 @@ impl RevocationDraft {
                 &time(self.this_update),
                 &time(self.next_update),
                 &revoked,
-                &element(CONTEXT_0, &[&element(SEQUENCE, &[&number])]),
+                &element(CONTEXT_0, &[&element(SEQUENCE, &[&extensions])]),
             ],
         );
         sign(&content, issuer_key, rng)
@@ -138,6 +143,11 @@ pub(crate) fn authority_extensions() -> Vec<ExtensionDraft> {
         ExtensionDraft::new("2.5.29.19", true, constraints),
         ExtensionDraft::new("2.5.29.15", true, usage),
     ]
+}
+
+/// Extensions of a revocation list: its number.
+pub(crate) fn list_extensions() -> Vec<ExtensionDraft> {
+    vec![ExtensionDraft::new("2.5.29.20", false, unsigned(&[1]))]
 }
 
 /// Extensions of a VCEK certificate (AMD 57230).

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::certificates::{
-    CertificateDraft, RevocationDraft, authority_extensions, vcek_extensions,
+    CertificateDraft, RevocationDraft, authority_extensions, list_extensions, vcek_extensions,
 };
 use super::platform::SimulatedPlatform;
 use crate::identifiers::{ChipId, Sha256Digest};
@@ -263,6 +263,7 @@ impl Drafts {
                 this_update: not_before,
                 next_update: not_after,
                 revoked: Vec::new(),
+                extensions: list_extensions(),
             },
         })
     }

@@ -145,6 +145,25 @@ fn a_key_of_the_wrong_kind_is_refused() {
     assert_eq!(verify(&setup).unwrap_err(), expected);
 }
 
+/// Even if it were pinned.
+#[test]
+fn a_short_authority_key_is_refused() {
+    let short = rsa::RsaPrivateKey::new(&mut TestRng::new(8), 1024).unwrap();
+    let mut setup = Setup::new();
+    setup.drafts.ask.public_key = spki(&short);
+    setup.keys.ask = short;
+    let signed = setup.signed();
+    let anchors = Anchors::not_amd(crate::snp::anchors::Anchor {
+        product: Product::Genoa,
+        root: crate::fixtures::key_digest(&signed.ark),
+        vcek_authority: crate::fixtures::key_digest(&signed.ask),
+        vlek_authority: None,
+    });
+    let error = parse(&signed).verify(&anchors, NOW).unwrap_err();
+    let role = Role::Intermediate;
+    assert_eq!(error, ChainError::Key { role });
+}
+
 #[test]
 fn an_unknown_critical_extension_is_refused() {
     for role in [Role::Root, Role::Intermediate, Role::Leaf] {
@@ -280,6 +299,15 @@ fn a_vlek_authority_does_not_vouch_for_a_vcek() {
     });
     let error = parse(&signed).verify(&anchors, NOW).unwrap_err();
     assert_eq!(error, ChainError::IntermediateNotPinned { digest: good });
+}
+
+#[test]
+fn another_version_is_refused() {
+    let mut der = Setup::new().signed().vcek;
+    assert_eq!(der[8..13], [0xA0, 0x03, 0x02, 0x01, 0x02]);
+    der[12] = 1;
+    let error = Certificate::parse(&der).unwrap_err();
+    assert_eq!(error, CertificateError::Format);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::development::certificates::ExtensionDraft;
 use crate::fixtures::{NOW, Setup, TestRng};
 use crate::snp::{Chain, KeyKind};
 
@@ -85,6 +86,50 @@ fn the_window_includes_both_ends_and_nothing_more() {
         now: NOW,
     };
     assert_eq!(check(&setup, &setup.signed().revocation_list), Err(early));
+}
+
+/// An issuer says with these that the list means something else, or less.
+#[test]
+fn a_list_with_a_critical_extension_or_a_delta_list_is_refused() {
+    let sign = |oid: &str, critical| {
+        let mut setup = Setup::new();
+        let extension = ExtensionDraft::new(oid, critical, [2, 1, 1]);
+        setup.drafts.revocation_list.extensions.push(extension);
+        RevocationList::parse(&setup.signed().revocation_list)
+    };
+    assert!(sign("2.5.29.28", false).is_ok());
+    for (oid, critical) in [
+        ("2.5.29.28", true),
+        ("2.5.29.27", false),
+        ("2.5.29.27", true),
+    ] {
+        assert_eq!(sign(oid, critical).unwrap_err(), RevocationError::Format);
+    }
+}
+
+#[test]
+fn another_signature_algorithm_is_refused_in_either_place() {
+    let list = Setup::new().signed().revocation_list;
+    let sha384 = [0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x02];
+    let places: Vec<_> = (0..list.len())
+        .filter(|&at| list[at..].starts_with(&sha384))
+        .collect();
+    assert_eq!(places.len(), 4);
+    for at in places {
+        let mut list = list.clone();
+        list[at..][..9].copy_from_slice(&[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01]);
+        let error = RevocationList::parse(&list).unwrap_err();
+        assert_eq!(error, RevocationError::Format);
+    }
+}
+
+#[test]
+fn another_version_is_refused() {
+    let mut list = Setup::new().signed().revocation_list;
+    assert_eq!(list[7..10], [0x02, 0x01, 0x01]);
+    list[9] = 0;
+    let error = RevocationList::parse(&list).unwrap_err();
+    assert_eq!(error, RevocationError::Format);
 }
 
 #[test]
