@@ -5,7 +5,9 @@ mod embedded;
 
 use subrosa_inference::SharedEngine;
 
-use crate::config::{Config, EngineSettings};
+use crate::config::Config;
+#[cfg(any(feature = "development", feature = "embedded", feature = "upstream"))]
+use crate::config::EngineSettings;
 use crate::log::Log;
 use crate::run::StartError;
 
@@ -39,7 +41,11 @@ impl std::fmt::Debug for Started {
 /// Starts the engine; it may take minutes.
 #[cfg_attr(
     not(feature = "embedded"),
-    expect(unused_variables, reason = "nothing to log")
+    expect(
+        unused_variables,
+        clippy::unused_async,
+        reason = "nothing takes long or is worth a line"
+    )
 )]
 pub(crate) async fn start(config: &Config, log: &Log) -> Result<Started, StartError> {
     match config.engine() {

@@ -5,7 +5,7 @@
 //! its replay register. Where the platform gives no quote there is no new key;
 //! the old one stays named for the rest of its life and is then erased too.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
@@ -25,6 +25,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Keys, Shape};
 use crate::directory::{self, Node};
 use crate::log::{Digest, Event, Log};
+use crate::metrics::KeyCounts;
 use crate::platform::{Platform, PlatformError};
 
 /// The keys of this enclave.
@@ -36,6 +37,7 @@ pub struct Epochs {
     gateway: RwLock<Gateway>,
     published: RwLock<Published>,
     failing: AtomicBool,
+    made: AtomicU64,
 }
 
 /// Why there is no new key.
@@ -102,6 +104,7 @@ impl Epochs {
                 directory: directory::render(&[]),
             }),
             failing: AtomicBool::new(false),
+            made: AtomicU64::new(0),
         }
     }
 
@@ -124,6 +127,7 @@ impl Epochs {
         published.keys.insert(0, key);
         published.render();
         drop(published);
+        let _ = self.made.fetch_add(1, Ordering::SeqCst);
         self.log.write(&Event::EpochStarted {
             key_configuration,
             took: started.elapsed(),
@@ -178,10 +182,13 @@ impl Epochs {
         self.failing.load(Ordering::SeqCst)
     }
 
-    /// How many keys open requests.
+    /// How many keys there are and were.
     #[must_use]
-    pub fn living(&self) -> usize {
-        self.published().keys.len()
+    pub fn counts(&self) -> KeyCounts {
+        KeyCounts {
+            living: self.published().keys.len(),
+            made: self.made.load(Ordering::SeqCst),
+        }
     }
 
     /// The time, for what is stamped inside the seal.
@@ -312,7 +319,7 @@ impl Published {
 impl std::fmt::Debug for Epochs {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Epochs")
-            .field("living", &self.living())
+            .field("keys", &self.counts())
             .finish_non_exhaustive()
     }
 }

@@ -3,7 +3,8 @@
 //! A line is made of an [`Event`], and an event holds numbers, durations,
 //! words that stand in this source, and digests of public things. There is no
 //! field that could take a text from a request, so nobody has to remember not
-//! to log one. This module is the only one that writes to stderr.
+//! to log one. What happens inside the seal has no event at all: a status or a
+//! duration of one exchange would undo what padding hides.
 
 use std::io::Write;
 use std::panic::Location;
@@ -47,16 +48,6 @@ pub enum Event {
     EvidenceFailed {
         /// Which step failed.
         step: &'static str,
-    },
-    /// An exchange is over.
-    ExchangeEnded {
-        /// Status inside the seal.
-        status: u16,
-        /// Whether the answer was complete.
-        complete: bool,
-        /// From opening to the last record.
-        #[serde(serialize_with = "millis")]
-        took: Duration,
     },
     /// A request was refused outside of the seal.
     ExchangeRefused {

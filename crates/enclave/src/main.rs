@@ -69,7 +69,11 @@ fn main() -> ExitCode {
 }
 
 fn serve(options: Options, log: Log) -> Result<(), StartError> {
+    // Said here, since the runtime would otherwise ask the environment.
+    let threads = std::thread::available_parallelism().map_or(2, usize::from);
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
+        .thread_stack_size(STACK)
         .enable_all()
         .build()
         .map_err(|error| StartError::System {
@@ -100,6 +104,7 @@ fn worker() -> ExitCode {
 }
 
 const USAGE: u8 = 2;
+const STACK: usize = 2 << 20;
 
 const EXAMPLES: &str = "\
 Examples:

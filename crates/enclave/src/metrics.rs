@@ -31,6 +31,16 @@ pub struct Metrics {
     snapshot: RwLock<Bytes>,
 }
 
+/// Keys of this process.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct KeyCounts {
+    /// That open requests.
+    pub living: usize,
+    /// That were made.
+    pub made: u64,
+}
+
 /// How a request ended.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
@@ -132,7 +142,7 @@ impl EncodeLabelValue for TokenKind {
 
 impl Metrics {
     /// Time between two snapshots.
-    pub const INTERVAL: Duration = Duration::from_secs(60);
+    pub const INTERVAL: Duration = Duration::from_mins(1);
 
     /// Counts from zero.
     #[must_use]
@@ -172,6 +182,13 @@ impl Metrics {
             "Starts of the worker after the first",
             metrics.worker_restarts.clone(),
         );
+        // All of them from the start, so that a label says nothing by being there.
+        for outcome in Outcome::ALL {
+            drop(metrics.requests.get_or_create(&RequestLabels { outcome }));
+        }
+        for kind in TokenKind::ALL {
+            drop(metrics.tokens.get_or_create(&TokenLabels { kind }));
+        }
         metrics.publish();
         metrics
     }
@@ -198,21 +215,18 @@ impl Metrics {
         }
     }
 
-    /// Counts a new key.
-    pub fn epoch(&self) {
-        let _ = self.epochs.inc();
-    }
-
     /// Takes over what the engine and the keys are doing, and makes the counts
     /// readable.
-    pub fn observe(&self, load: Load, living_keys: usize) {
+    pub fn observe(&self, load: Load, keys: KeyCounts) {
         let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         let _ = self.running.set(number(load.running));
         let _ = self.queued.set(number(load.queued));
         let _ = self
             .worker_restarts
             .set(i64::try_from(load.restarts).unwrap_or(i64::MAX));
-        let _ = self.living_keys.set(number(living_keys));
+        let _ = self.living_keys.set(number(keys.living));
+        let new = keys.made.saturating_sub(self.epochs.get());
+        let _ = self.epochs.inc_by(new);
         self.publish();
     }
 

@@ -125,7 +125,7 @@ pub async fn run(options: Options, log: Log) -> Result<(), StartError> {
     let network = tokio::spawn(serve(Arc::clone(&service), listener.0));
     if let Some(address) = config.listen().metrics {
         let (metrics, _) = bind(address).await?;
-        let _ = tokio::spawn(serve_metrics(Arc::clone(&service), metrics));
+        tokio::spawn(serve_metrics(Arc::clone(&service), metrics));
     }
     let started = tokio::select! {
         started = start(&config, &service, listener.1, &log) => started,
@@ -176,10 +176,9 @@ async fn start(
     ));
     let first = Arc::clone(&epochs);
     let key_id = blocking("make a key", move || first.renew()).await??;
-    service.metrics().epoch();
     service.start(started, Arc::clone(&epochs));
-    let _ = tokio::spawn(epochs.keep());
-    let _ = tokio::spawn(observe(Arc::clone(service)));
+    tokio::spawn(epochs.keep());
+    tokio::spawn(observe(Arc::clone(service)));
     log.write(&Event::Started {
         configuration: Digest::new(*config.digest()),
         port: address.port(),

@@ -112,7 +112,7 @@ impl Service {
     pub fn observe(&self) {
         if let Some(running) = self.running.get() {
             self.metrics
-                .observe(running.started.engine.load(), running.epochs.living());
+                .observe(running.started.engine.load(), running.epochs.counts());
         }
     }
 }

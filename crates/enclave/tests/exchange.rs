@@ -1,7 +1,14 @@
 //! Calls inside the seal, through real sockets, with the test engine.
 
 #![cfg(feature = "development")]
-#![allow(clippy::arithmetic_side_effects, reason = "tests")]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests"
+)]
 
 mod support;
 

@@ -157,5 +157,5 @@ fn number(
     }
 }
 
-/// The number of permits of a semaphore ends in the same region.
-const MAX_BUFFERED: u64 = u32::MAX as u64;
+/// What one semaphore can be asked for at once.
+const MAX_BUFFERED: u64 = 0xFFFF_FFFF;

@@ -163,7 +163,7 @@ impl EmbeddedSettings {
         feature(cfg!(feature = "embedded"), "engine.kind", "embedded")?;
         match &self.model {
             ModelSource::Demo => {
-                feature(cfg!(feature = "demo-model"), "engine.model", "demo-model")?
+                feature(cfg!(feature = "demo-model"), "engine.model", "demo-model")?;
             }
             ModelSource::File(file) => check_name(&file.name)?,
         }

@@ -1,1 +1,260 @@
-//! Tests.
+//! Lives of keys, on a clock that the tests move.
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests"
+)]
+
+use std::path::Path;
+use std::sync::OnceLock;
+use std::sync::atomic::AtomicU64;
+
+use subrosa_attest::development::{self, Root};
+use subrosa_attest::{Measurement, Policy, UnixSeconds};
+use subrosa_channel::{DevelopmentNode, InnerRequest, SealOptions, absent_weights, seal_request};
+use tokio::time::advance;
+
+use super::*;
+use crate::platform::{Certificates, Evidence};
+
+const NOW: u64 = 1_800_000_000;
+const CONFIG: &str = "listen.address = \"127.0.0.1:0\"\nengine.kind = \"echo\"\nkeys.replay_capacity = 2\nplatform = { kind = \"simulated\", root_secret = \"s\" }\n";
+
+fn root() -> &'static Root {
+    static ROOT: OnceLock<Root> = OnceLock::new();
+    ROOT.get_or_init(|| Root::generate(&mut UnwrapErr(SysRng), UnixSeconds::new(NOW)).unwrap())
+}
+
+/// A simulated chip that can be switched off.
+#[derive(Default)]
+struct Chip {
+    broken: AtomicBool,
+}
+
+impl Platform for Chip {
+    fn evidence(&self, report_data: &[u8; 64]) -> Result<Evidence, PlatformError> {
+        if self.broken.load(Ordering::SeqCst) {
+            return Err(PlatformError::Conflict);
+        }
+        let chip = root().platform();
+        let report = chip.report(report_data, &Measurement::new([7; 48]));
+        let snp = chip.evidence(&report);
+        let certificates = Certificates {
+            kind: snp.kind,
+            leaf: snp.leaf.to_vec(),
+            intermediate: snp.intermediate.to_vec(),
+            root: snp.root.to_vec(),
+            revocation_list: None,
+        };
+        Ok(Evidence {
+            report,
+            certificates,
+        })
+    }
+}
+
+struct Fixture {
+    epochs: Arc<Epochs>,
+    chip: Arc<Chip>,
+    wall: Arc<AtomicU64>,
+}
+
+fn fixture() -> Fixture {
+    let config = Config::parse(CONFIG.as_bytes(), Path::new("/")).unwrap();
+    let models = vec![ModelEntry {
+        name: "echo".to_owned(),
+        weights: absent_weights(),
+    }];
+    let wall = Arc::new(AtomicU64::new(NOW));
+    let read = Arc::clone(&wall);
+    let clock = Clock::with_wall(move || read.load(Ordering::SeqCst));
+    let chip = Arc::new(Chip::default());
+    let log = Log::to(std::io::sink());
+    let platform: Arc<dyn Platform> = Arc::clone(&chip) as _;
+    let epochs = Arc::new(Epochs::new(&config, models, platform, clock, log));
+    Fixture { epochs, chip, wall }
+}
+
+impl Fixture {
+    fn named(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.epochs.directory()).unwrap()
+    }
+
+    /// Verifies the newest key as a device does.
+    fn node(&self) -> DevelopmentNode {
+        let directory = self.named();
+        let mut hash = [0; 32];
+        hex::decode_to_slice(directory["nodes"][0]["bundle"].as_str().unwrap(), &mut hash).unwrap();
+        let bundle = Bundle::parse(&self.epochs.bundle(&hash).unwrap()).unwrap();
+        let policy = format!(
+            "version = 1\nname = \"t\"\nplatforms = [\"sev-snp\"]\n[[measurements]]\nname = \"m\"\nplatform = \"sev-snp\"\nvalue = \"{}\"\n\
+             [[configurations]]\nname = \"c\"\nsha256 = \"{}\"\n[[releases]]\nname = \"r\"\nsha256 = \"{}\"\n[[weights]]\nname = \"w\"\nsha256 = \"{}\"\n",
+            "07".repeat(48),
+            hex::encode(self.epochs.template.configuration),
+            hex::encode(absent_release()),
+            hex::encode(absent_weights()),
+        );
+        let policy = Policy::parse(&policy).unwrap();
+        let now = UnixSeconds::new(self.epochs.now());
+        let attested = development::appraise(&bundle, &policy, root().public(), now).unwrap();
+        DevelopmentNode::new(attested, now).unwrap()
+    }
+
+    fn sealed(&self) -> Vec<u8> {
+        let request = InnerRequest {
+            method: "GET".to_owned(),
+            path: "/v1/models".to_owned(),
+            headers: Vec::new(),
+            body: Vec::new(),
+        };
+        let options = SealOptions::default();
+        seal_request(&self.node(), &request, &options, &mut UnwrapErr(SysRng))
+            .unwrap()
+            .bytes
+    }
+
+    /// Lets the keeper work through the next seconds.
+    async fn pass(&self, seconds: u64) {
+        for _ in 0..seconds {
+            advance(Duration::from_secs(1)).await;
+            self.epochs.erase_expired();
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_was_erased_opens_nothing_any_more() {
+    let fixture = fixture();
+    fixture.epochs.renew().unwrap();
+    let (first, second) = (fixture.sealed(), fixture.sealed());
+    fixture.pass(1199).await;
+    assert!(fixture.epochs.open(&first).is_ok());
+    fixture.pass(1).await;
+    assert!(matches!(
+        fixture.epochs.open(&second),
+        Err(OpenError::UnknownKey)
+    ));
+    assert_eq!(fixture.epochs.counts(), KeyCounts { living: 0, made: 1 });
+    assert_eq!(fixture.named()["nodes"], serde_json::json!([]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wall_clock_turned_back_keeps_no_key_alive() {
+    let fixture = fixture();
+    fixture.epochs.renew().unwrap();
+    let sealed = fixture.sealed();
+    fixture.wall.store(NOW - 10_000, Ordering::SeqCst);
+    fixture.pass(1200).await;
+    assert!(matches!(
+        fixture.epochs.open(&sealed),
+        Err(OpenError::UnknownKey)
+    ));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_old_key_opens_beside_the_new_one_that_the_directory_names() {
+    let fixture = fixture();
+    fixture.epochs.renew().unwrap();
+    let old = fixture.sealed();
+    fixture.pass(600).await;
+    assert!(fixture.epochs.is_due());
+    let new = fixture.epochs.renew().unwrap();
+    assert_eq!(fixture.named()["nodes"][0]["key_id"], new.to_string());
+    assert_eq!(fixture.named()["nodes"].as_array().unwrap().len(), 1);
+    assert!(fixture.epochs.open(&old).is_ok());
+    assert!(fixture.epochs.open(&fixture.sealed()).is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_bundle_of_an_old_key_is_served_until_it_is_erased() {
+    let fixture = fixture();
+    fixture.epochs.renew().unwrap();
+    let mut hash = [0; 32];
+    let named = fixture.named();
+    hex::decode_to_slice(named["nodes"][0]["bundle"].as_str().unwrap(), &mut hash).unwrap();
+    fixture.pass(600).await;
+    fixture.epochs.renew().unwrap();
+    assert!(fixture.epochs.bundle(&hash).is_some());
+    fixture.pass(600).await;
+    assert!(fixture.epochs.bundle(&hash).is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_quote_there_is_no_new_key_and_the_old_one_still_ends() {
+    let fixture = fixture();
+    fixture.epochs.renew().unwrap();
+    let sealed = fixture.sealed();
+    fixture.chip.broken.store(true, Ordering::SeqCst);
+    fixture.pass(600).await;
+    assert!(matches!(
+        fixture.epochs.renew(),
+        Err(EpochError::Platform(_))
+    ));
+    assert!(fixture.epochs.is_failing());
+    assert!(fixture.epochs.has_key());
+    fixture.pass(600).await;
+    assert!(!fixture.epochs.has_key());
+    assert!(matches!(
+        fixture.epochs.open(&sealed),
+        Err(OpenError::UnknownKey)
+    ));
+    fixture.chip.broken.store(false, Ordering::SeqCst);
+    fixture.epochs.renew().unwrap();
+    assert!(!fixture.epochs.is_failing());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_from_the_future_is_replaced_at_once() {
+    let fixture = fixture();
+    fixture.wall.store(NOW + 5000, Ordering::SeqCst);
+    fixture.epochs.renew().unwrap();
+    assert!(!fixture.epochs.is_due());
+    fixture.wall.store(NOW, Ordering::SeqCst);
+    assert!(fixture.epochs.is_due());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replayed_request_is_refused_and_a_full_register_refuses_sealed() {
+    let fixture = fixture();
+    fixture.epochs.renew().unwrap();
+    let (first, second, third) = (fixture.sealed(), fixture.sealed(), fixture.sealed());
+    assert!(fixture.epochs.open(&first).is_ok());
+    assert!(matches!(
+        fixture.epochs.open(&first),
+        Err(OpenError::Replayed)
+    ));
+    assert!(fixture.epochs.open(&second).is_ok());
+    assert!(matches!(
+        fixture.epochs.open(&third),
+        Err(OpenError::RegisterFull(_))
+    ));
+}
+
+/// The real task on the paused clock: it renews and erases without being asked.
+#[tokio::test]
+async fn the_keeper_renews_keys_and_erases_them() {
+    let fixture = fixture();
+    fixture.epochs.renew().unwrap();
+    let keeper = tokio::spawn(Arc::clone(&fixture.epochs).keep());
+    fixture.wall.store(NOW + 600, Ordering::SeqCst);
+    let wait = |living, made| {
+        let epochs = Arc::clone(&fixture.epochs);
+        async move {
+            while epochs.counts() != (KeyCounts { living, made }) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), wait(2, 2))
+        .await
+        .unwrap();
+    fixture.wall.store(NOW + 1200, Ordering::SeqCst);
+    tokio::time::timeout(Duration::from_secs(30), wait(2, 3))
+        .await
+        .unwrap();
+    keeper.abort();
+}

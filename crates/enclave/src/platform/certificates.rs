@@ -4,10 +4,12 @@
 //! Guest Request". It comes from the host and is only passed on; devices check
 //! it.
 
+use std::path::PathBuf;
+
 use subrosa_attest::snp::KeyKind;
 
 use super::{Certificates, PlatformError, read_file};
-use crate::config::{CertificateFiles, SnpSettings};
+use crate::config::SnpSettings;
 
 /// The entries of a certificate table that are of use.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -38,6 +40,13 @@ impl Table {
             rest = after;
         }
         Ok(table)
+    }
+
+    /// The certificate of the key that signs reports. A provider that loaded a
+    /// key of its own uses that one.
+    fn leaf(&self) -> Option<(KeyKind, Vec<u8>)> {
+        let vlek = self.vlek.clone().map(|vlek| (KeyKind::Vlek, vlek));
+        vlek.or_else(|| self.vcek.clone().map(|vcek| (KeyKind::Vcek, vcek)))
     }
 
     fn place(&mut self, guid: &[u8; 16]) -> Option<&mut Option<Vec<u8>>> {
@@ -85,18 +94,12 @@ pub(super) struct Files(Table);
 impl Files {
     pub(super) fn read(settings: &SnpSettings) -> Result<Self, PlatformError> {
         let mut table = Table::default();
-        let read = |path: &std::path::PathBuf| read_file(path, MAX_FILE);
+        let read = |path: &PathBuf| read_file(path, MAX_FILE);
         if let Some(files) = &settings.certificates {
-            let CertificateFiles {
-                vcek,
-                vlek,
-                intermediate,
-                root,
-            } = files;
-            table.vcek = vcek.as_ref().map(read).transpose()?;
-            table.vlek = vlek.as_ref().map(read).transpose()?;
-            table.intermediate = Some(read(intermediate)?);
-            table.root = Some(read(root)?);
+            table.vcek = files.vcek.as_ref().map(read).transpose()?;
+            table.vlek = files.vlek.as_ref().map(read).transpose()?;
+            table.intermediate = Some(read(&files.intermediate)?);
+            table.root = Some(read(&files.root)?);
         }
         table.revocation_list = settings.revocation_list.as_ref().map(read).transpose()?;
         Ok(Self(table))
@@ -105,40 +108,31 @@ impl Files {
     /// What the files lack is taken from the host's table.
     pub(super) fn complete(&self, table: Table) -> Result<Certificates, PlatformError> {
         let Self(files) = self.clone();
-        let configured = files.vcek.is_some() || files.vlek.is_some();
-        let (vcek, vlek) = if configured {
-            (files.vcek, files.vlek)
-        } else {
-            (table.vcek, table.vlek)
-        };
         let missing = |what| PlatformError::CertificateMissing { what };
-        let (kind, leaf) = match (vcek, vlek) {
-            (_, Some(vlek)) => (KeyKind::Vlek, vlek),
-            (Some(vcek), None) => (KeyKind::Vcek, vcek),
-            (None, None) => return Err(missing("VCEK or VLEK")),
-        };
+        let (kind, leaf) = files
+            .leaf()
+            .or_else(|| table.leaf())
+            .ok_or(missing("VCEK or VLEK"))?;
+        let intermediate = files.intermediate.or(table.intermediate);
+        let root = files.root.or(table.root);
         Ok(Certificates {
             kind,
             leaf,
-            intermediate: files
-                .intermediate
-                .or(table.intermediate)
-                .ok_or(missing("ASK"))?,
-            root: files.root.or(table.root).ok_or(missing("ARK"))?,
+            intermediate: intermediate.ok_or(missing("ASK"))?,
+            root: root.ok_or(missing("ARK"))?,
             revocation_list: files.revocation_list.or(table.revocation_list),
         })
     }
 }
 
 /// Some hosts write the first three fields of a GUID with their bytes swapped.
-fn mixed_endian(guid: [u8; 16]) -> [u8; 16] {
-    let [a, b, c, d, e, f, g, h, rest @ ..] = guid;
-    let mut swapped = [0; 16];
-    let order = [d, c, b, a, f, e, h, g].into_iter().chain(rest);
-    for (to, from) in swapped.iter_mut().zip(order) {
-        *to = from;
+fn mixed_endian(mut guid: [u8; 16]) -> [u8; 16] {
+    for field in [0..4, 4..6, 6..8] {
+        if let Some(bytes) = guid.get_mut(field) {
+            bytes.reverse();
+        }
     }
-    swapped
+    guid
 }
 
 // 63da758d-e664-4564-adc5-f4b93be8accd

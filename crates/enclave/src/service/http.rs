@@ -44,7 +44,7 @@ pub(super) struct Cut;
 /// A request in memory, and its share of the memory that requests may take.
 pub(super) struct Held {
     pub(super) bytes: Vec<u8>,
-    _share: OwnedSemaphorePermit,
+    share: OwnedSemaphorePermit,
 }
 
 /// Answers one request of the network.
@@ -159,7 +159,7 @@ async fn collect(service: &Service, mut body: Incoming) -> Result<Held, Problem>
         return Err(Problem::too_large());
     }
     let mut held = Held {
-        _share: share(&service.buffer, announced)?,
+        share: share(&service.buffer, announced)?,
         bytes: Vec::with_capacity(announced),
     };
     let mut shared = announced;
@@ -179,7 +179,7 @@ async fn collect(service: &Service, mut body: Incoming) -> Result<Held, Problem>
             return Err(Problem::too_large());
         }
         if len > shared {
-            held._share
+            held.share
                 .merge(share(&service.buffer, len.saturating_sub(shared))?);
             shared = len;
         }

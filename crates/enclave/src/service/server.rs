@@ -1,6 +1,7 @@
 //! Connections: how many, how long, and nothing else.
 
 use std::convert::Infallible;
+use std::future::{Ready, ready};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,7 +31,7 @@ pub async fn serve(service: Arc<Service>, listener: TcpListener) {
             continue;
         };
         let service = Arc::clone(&service);
-        let _ = tokio::spawn(async move {
+        tokio::spawn(async move {
             let _permit = permit;
             let handler = service_fn(|request| handle(Arc::clone(&service), request));
             let read_time = service.limits.read_time();
@@ -53,9 +54,9 @@ pub async fn serve_metrics(service: Arc<Service>, listener: TcpListener) {
             continue;
         };
         let service = Arc::clone(&service);
-        let _ = tokio::spawn(async move {
+        tokio::spawn(async move {
             let _permit = permit;
-            let handler = service_fn(|request| metrics(Arc::clone(&service), request));
+            let handler = service_fn(|request| metrics(&service, &request));
             let _ = http(METRICS_READ)
                 .keep_alive(false)
                 .serve_connection(TokioIo::new(stream), handler)
@@ -64,16 +65,16 @@ pub async fn serve_metrics(service: Arc<Service>, listener: TcpListener) {
     }
 }
 
-async fn metrics(
-    service: Arc<Service>,
-    request: Request<Incoming>,
-) -> Result<Response<Content>, Infallible> {
+fn metrics(
+    service: &Service,
+    request: &Request<Incoming>,
+) -> Ready<Result<Response<Content>, Infallible>> {
     let (status, body) = if request.uri().path() == "/metrics" {
         (StatusCode::OK, service.metrics.snapshot())
     } else {
         (StatusCode::NOT_FOUND, bytes::Bytes::new())
     };
-    Ok(respond(status, OPEN_METRICS, body))
+    ready(Ok(respond(status, OPEN_METRICS, body)))
 }
 
 async fn accept(service: &Service, listener: &TcpListener) -> Option<TcpStream> {

@@ -65,7 +65,7 @@ impl Pump {
         self.sealer.head(&head)?;
         let (records, receiver) = mpsc::channel(RECORDS_AHEAD);
         let service = Arc::clone(service);
-        let _ = tokio::spawn(async move {
+        tokio::spawn(async move {
             let _permit = permit;
             self.take(&service, Event::Start(start));
             let pumped = self.pump(&service, &records).await;
@@ -181,4 +181,4 @@ const RECORDS_AHEAD: usize = 4;
 /// engine until there are fewer.
 const MAX_PENDING: usize = 64 * 1024;
 /// Time in which a client must take a record.
-const STALLED: Duration = Duration::from_secs(60);
+const STALLED: Duration = Duration::from_mins(1);

@@ -122,18 +122,12 @@ impl Answer {
             Some("message/ohttp-chunked-res")
         );
         let (mut events, mut wire) = (Vec::new(), 0);
-        loop {
-            match reply.piece() {
-                Ok(Some(piece)) => {
-                    wire += piece.len();
-                    opener
-                        .push(&piece, &mut events)
-                        .map_err(|error| error.to_string())?;
-                }
-                Ok(None) => break,
-                // What a cut means is for the opener to say.
-                Err(_) => break,
-            }
+        // What a cut means is for the opener to say.
+        while let Ok(Some(piece)) = reply.piece() {
+            wire += piece.len();
+            opener
+                .push(&piece, &mut events)
+                .map_err(|error| error.to_string())?;
         }
         opener.finish().map_err(|error| error.to_string())?;
         let (mut head, mut body, mut receipt) = (None, Vec::new(), None);

@@ -5,6 +5,7 @@
     dead_code,
     unreachable_pub,
     unused_imports,
+    missing_docs,
     reason = "each test file uses a part of it"
 )]
 
