@@ -292,6 +292,94 @@ async fn a_model_that_may_call_may_also_answer_in_text() {
     assert!(whole.called().is_none() && !whole.text(0).is_empty());
 }
 
+#[tokio::test]
+async fn a_call_that_the_model_begins_keeps_to_the_schema() {
+    let engine = roomy().await;
+    let mut request = chat("hello");
+    request.tools = vec![tool("first"), tool("second")];
+    request.tool_choice = ToolChoice::Auto;
+    request.parallel_tool_calls = false;
+    request.sampling.temperature = Some(1.0);
+    request.sampling.seed = Some(1);
+    request.sampling.max_tokens = Some(200);
+    // Token 263 is the opening tag; inside a call the grammar forbids it.
+    request.sampling.logit_bias = vec![(263, 100.0)];
+
+    let whole = ask(&engine, request).await;
+
+    let arguments = Json::parse(whole.arguments().as_bytes()).unwrap();
+    assert!(matches!(arguments.get("on"), Some(Json::Bool(_))));
+    assert!(matches!(whole.called(), Some("first" | "second")));
+    assert_eq!(whole.finish(), Some(FinishReason::ToolCalls));
+    assert_eq!(whole.text(0), "");
+}
+
+#[tokio::test]
+async fn several_calls_in_one_answer_are_numbered() {
+    let engine = roomy().await;
+    let mut request = chat("hello");
+    request.tools = vec![tool("first")];
+    request.tool_choice = ToolChoice::Auto;
+    request.sampling.max_tokens = Some(200);
+    request.sampling.logit_bias = vec![(263, 100.0)];
+
+    let whole = ask(&engine, request).await;
+
+    let starts = whole.events.iter().filter_map(|event| match event {
+        Event::ToolCallStart { index, id, .. } => Some((*index, id.clone())),
+        _ => None,
+    });
+    let (indices, ids): (Vec<u8>, Vec<String>) = starts.unzip();
+    assert!(indices.len() > 1);
+    assert!(
+        indices
+            .iter()
+            .copied()
+            .eq(0..u8::try_from(indices.len()).unwrap())
+    );
+    let distinct: std::collections::HashSet<_> = ids.iter().collect();
+    assert_eq!(distinct.len(), ids.len());
+}
+
+// Fairness.
+
+#[tokio::test]
+async fn a_short_prompt_does_not_wait_behind_a_long_one() {
+    let engine = fair().await;
+    let mut long = engine.generate(prompt(&"xyz ".repeat(400))).await.unwrap();
+
+    let mut short = engine.generate(prompt("x")).await.unwrap();
+
+    tokio::select! {
+        biased;
+        _ = short.next() => {}
+        _ = long.next() => unreachable!("the long prompt came first"),
+    }
+}
+
+#[tokio::test]
+async fn a_running_answer_goes_on_while_a_long_prompt_is_read() {
+    let engine = fair().await;
+    let mut running = engine.generate(endless("x")).await.unwrap();
+    running.next().await.unwrap();
+    let mut long = engine.generate(prompt(&"xyz ".repeat(400))).await.unwrap();
+
+    let mut meanwhile = 0;
+    loop {
+        tokio::select! {
+            biased;
+            _ = long.next() => break,
+            event = running.next() => {
+                assert!(event.is_some());
+                meanwhile += 1;
+            }
+        }
+    }
+
+    // 1600 tokens in chunks of 64.
+    assert!(meanwhile >= 20, "{meanwhile}");
+}
+
 // The prefix cache.
 
 #[tokio::test]
@@ -721,6 +809,43 @@ async fn the_worker_cannot_be_read_through_its_process_folder() {
     assert_eq!(field("Seccomp:"), "2");
 }
 
+#[tokio::test]
+async fn the_worker_inherits_only_its_pipe_and_the_weights() {
+    let _secret = std::fs::File::open("/etc/hostname");
+    let engine = tiny().await;
+    let folder = format!("/proc/{}/fd", engine.worker_id().unwrap());
+
+    let open: Vec<String> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| std::fs::read_link(entry.unwrap().path()).unwrap())
+        .map(|target| target.to_string_lossy().into_owned())
+        .collect();
+
+    let expected = |target: &String| {
+        target.starts_with("socket:") || target.contains("memfd:weights") || target == "/dev/null"
+    };
+    assert!(open.iter().all(expected), "{open:?}");
+    // Standard input, and the worker's copies of it for reading and writing.
+    let sockets = open.iter().filter(|target| target.starts_with("socket:"));
+    assert_eq!(sockets.count(), 3, "{open:?}");
+}
+
+#[tokio::test]
+async fn a_worker_ends_with_its_engine() {
+    let engine = tiny().await;
+    let folder = format!("/proc/{}", engine.worker_id().unwrap());
+
+    drop(engine);
+
+    for _ in 0..200 {
+        if !std::path::Path::new(&folder).exists() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    unreachable!("the worker is still there");
+}
+
 // The demo model, when it is there.
 
 #[tokio::test]
@@ -750,6 +875,15 @@ async fn the_demo_model_introduces_itself() {
 
 async fn tiny() -> EmbeddedEngine {
     start(config(&ModelFile::tiny())).await
+}
+
+/// Small chunks and a model slow enough to see who comes first.
+async fn fair() -> EmbeddedEngine {
+    let model = ModelFile::of(&Preset::SLOW);
+    let mut config = config(&model);
+    config.context_tokens = 2048;
+    config.prefill_chunk = 64;
+    start(config).await
 }
 
 /// Room for the description of tools, which has a token for every byte.

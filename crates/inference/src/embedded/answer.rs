@@ -217,8 +217,28 @@ fn allows(grammar: &mut LlamaSampler, token: LlamaToken) -> bool {
         .is_some_and(|data| data.logit().is_finite())
 }
 
-/// Removes the candidates that the grammar forbids.
+/// Removes the candidates that the grammar forbids. Asks about the likeliest
+/// first, and about the rest only if none of them is allowed: with a large
+/// vocabulary and many alternatives the whole list takes too long for those who
+/// share the worker.
 fn keep_allowed(grammar: &mut LlamaSampler, candidates: &mut Vec<(u32, f32)>) {
+    if candidates.len() > LIKELIEST {
+        let falling = |a: &(u32, f32), b: &(u32, f32)| b.1.total_cmp(&a.1);
+        candidates.select_nth_unstable_by(LIKELIEST, falling);
+        let rest = candidates.split_off(LIKELIEST);
+        keep_all_allowed(grammar, candidates);
+        if candidates.is_empty() {
+            *candidates = rest;
+            keep_all_allowed(grammar, candidates);
+        }
+    } else {
+        keep_all_allowed(grammar, candidates);
+    }
+    // In the order of the vocabulary, so that a seed means the same.
+    candidates.sort_unstable_by_key(|(token, _)| *token);
+}
+
+fn keep_all_allowed(grammar: &mut LlamaSampler, candidates: &mut Vec<(u32, f32)>) {
     let data = candidates
         .iter()
         .filter_map(|(token, logit)| Some(LlamaTokenData::new(token_of(*token)?, *logit, 0.0)))
@@ -247,3 +267,6 @@ fn finite(logprob: f32) -> f32 {
         -9999.0
     }
 }
+
+/// Candidates a grammar is asked about at first.
+const LIKELIEST: usize = 2048;

@@ -208,12 +208,12 @@ impl Writer {
             return Ok(literal(&json_text(constant)));
         }
         if let Some(values) = schema.get("enum") {
-            let values = array(values)?;
+            let values = few(array(values)?)?;
             let texts: Vec<String> = values.iter().map(|v| literal(&json_text(v))).collect();
             return self.alternatives(&texts);
         }
         if let Some(branches) = schema.get("anyOf").or_else(|| schema.get("oneOf")) {
-            let bodies = array(branches)?
+            let bodies = few(array(branches)?)?
                 .iter()
                 .map(|branch| self.value(branch, root, deeper))
                 .collect::<Result<Vec<_>, _>>()?;
@@ -296,7 +296,7 @@ impl Writer {
     fn object(&mut self, schema: &Json, root: &Json, depth: usize) -> Result<String, GrammarError> {
         let deeper = depth.saturating_add(1);
         let properties = match schema.get("properties") {
-            Some(Json::Object(fields)) => fields.as_slice(),
+            Some(Json::Object(fields)) => few(fields.as_slice())?,
             Some(_) => return Err(GrammarError::Malformed),
             None => &[],
         };
@@ -375,6 +375,14 @@ fn array(value: &Json) -> Result<&[Json], GrammarError> {
         Json::Array(values) => Ok(values),
         _ => Err(GrammarError::Malformed),
     }
+}
+
+/// Refuses what would have the grammar follow too many paths at once.
+fn few<T>(items: &[T]) -> Result<&[T], GrammarError> {
+    if items.len() > MAX_ALTERNATIVES {
+        return Err(GrammarError::Size);
+    }
+    Ok(items)
 }
 
 /// Follows a local reference such as `#/$defs/name`.
@@ -459,6 +467,8 @@ fn literal(text: &str) -> String {
 const MAX_SCHEMA_DEPTH: usize = 24;
 /// Largest grammar, in bytes.
 const MAX_GRAMMAR_BYTES: usize = 128 << 10;
+/// Most values of an enumeration, branches of a choice, properties of an object.
+const MAX_ALTERNATIVES: usize = 256;
 /// Largest repetition that is unrolled.
 const MAX_REPETITION: usize = 256;
 

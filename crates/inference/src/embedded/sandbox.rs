@@ -15,10 +15,7 @@ use landlock::{
     ABI, Access as _, AccessFs, AccessNet, Ruleset, RulesetAttr as _, RulesetCreatedAttr as _,
     RulesetStatus, Scope,
 };
-use rustix::process::{
-    DumpableBehavior, Resource, Rlimit, Signal, set_dumpable_behavior,
-    set_parent_process_death_signal, setrlimit,
-};
+use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
     SeccompRule, apply_filter_all_threads,
@@ -84,13 +81,8 @@ impl SandboxReport {
 ///
 /// The report, if `mode` is [`SandboxMode::Required`] and a layer is missing.
 pub fn enter(mode: SandboxMode) -> Result<SandboxReport, SandboxReport> {
-    // The worker must not outlive its supervisor.
-    let tied = set_parent_process_death_signal(Some(Signal::KILL));
     let report = SandboxReport {
-        limits: tied
-            .map_err(|error| unavailable(&error))
-            .and_then(|()| limits())
-            .map_or_else(|missing| missing, |()| Layer::Enforced),
+        limits: limits().map_or_else(|missing| missing, |()| Layer::Enforced),
         undumpable: set_dumpable_behavior(DumpableBehavior::NotDumpable)
             .map_or_else(|error| unavailable(&error), |()| Layer::Enforced),
         landlock: restrict_files().unwrap_or_else(|error| unavailable(&error)),

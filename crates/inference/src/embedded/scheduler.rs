@@ -288,10 +288,13 @@ impl<'a, 'm> Scheduler<'a, 'm> {
                 self.release(entry.sequence);
             }
         }
-        let mut choices = Vec::with_capacity(answers.len());
+        let mut choices: Vec<Choice> = Vec::with_capacity(answers.len());
         for (number, answer) in (0_u8..).zip(answers) {
             let Some(sequence) = first.take().or_else(|| self.free.pop()) else {
-                // `make_room` has counted them.
+                // Cannot be: `make_room` has counted them.
+                for choice in &choices {
+                    self.release(choice.sequence);
+                }
                 self.refuse(request.id, Refusal::Internal);
                 return;
             };

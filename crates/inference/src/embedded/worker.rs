@@ -7,6 +7,7 @@ use std::fs::File;
 use std::os::fd::AsFd as _;
 use std::process::ExitCode;
 use std::sync::mpsc::{Sender, channel};
+use std::time::Duration;
 
 use llama_cpp_2::llama_backend::LlamaBackend;
 use llama_cpp_2::model::LlamaModel;
@@ -29,12 +30,18 @@ use crate::embedded::wire::{
 /// The descriptor under which a worker finds the sealed weights.
 pub(crate) const WEIGHTS_DESCRIPTOR: i32 = 3;
 
+/// Address space for the intake's stack; only what is used takes memory.
+const INTAKE_STACK: usize = 256 << 20;
+/// The longest a worker may compute for nobody.
+const LAST_STEP: Duration = Duration::from_secs(5);
+
 /// Runs the worker; the whole program of a `worker` subcommand.
 ///
 /// Must be called before the process starts a thread: the sandbox is entered
 /// here. Returns when the supervisor closes the pipe.
 #[must_use]
 pub fn run() -> ExitCode {
+    close_inherited();
     let Ok(pipe) = std::io::stdin().as_fd().try_clone_to_owned() else {
         return ExitCode::FAILURE;
     };
@@ -49,6 +56,22 @@ pub fn run() -> ExitCode {
             outbox.push(&FromWorker::Failed(failure));
             let _ = outbox.flush();
             ExitCode::FAILURE
+        }
+    }
+}
+
+/// Closes what the supervisor may have inherited and passed on unawares. Nothing
+/// of ours is open yet.
+fn close_inherited() {
+    let open: Vec<i32> = std::fs::read_dir("/proc/self/fd")
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .collect();
+    for descriptor in open {
+        if descriptor > WEIGHTS_DESCRIPTOR {
+            // Fails for the one that listed the folder, closed by now.
+            let _ = nix::unistd::close(descriptor);
         }
     }
 }
@@ -97,10 +120,27 @@ fn serve(mut pipe: File, outbox: &Outbox) -> Result<(), StartFailure> {
     };
     let (sender, receiver) = channel();
     std::thread::scope(|scope| {
-        scope.spawn(move || intake.run(&mut pipe, &sender));
-        scheduler.run(&receiver);
+        // Some tokenizers of the library recurse once per character.
+        let thread = std::thread::Builder::new().stack_size(INTAKE_STACK);
+        let started = thread.spawn_scoped(scope, move || {
+            intake.run(&mut pipe, &sender);
+            end_soon();
+        });
+        if started.is_ok() {
+            scheduler.run(&receiver);
+        }
     });
     Ok(())
+}
+
+/// The supervisor is gone. The process ends by itself once the scheduler has
+/// noticed; if the library hangs, it ends all the same.
+fn end_soon() {
+    // Detached: it dies with the process.
+    std::thread::spawn(|| {
+        std::thread::sleep(LAST_STEP);
+        std::process::abort();
+    });
 }
 
 fn load(backend: &LlamaBackend) -> Result<LlamaModel, StartFailure> {

@@ -159,12 +159,15 @@ impl Preset {
     }
 }
 
-/// Control tokens 0, 1 and 2, the 256 bytes, merged words, then fillers.
+/// Control tokens 0, 1 and 2, the 256 bytes, merged words, a tag, then fillers.
 fn vocabulary(size: usize) -> (Vec<String>, Vec<i32>) {
     let mut tokens: Vec<String> = CONTROL.map(str::to_owned).to_vec();
     let mut kinds = vec![TYPE_CONTROL; tokens.len()];
     tokens.extend((0..=255).map(|byte| byte_symbol(byte).to_string()));
     tokens.extend(MERGES.map(|(a, b)| format!("{a}{b}")));
+    kinds.resize(tokens.len(), TYPE_NORMAL);
+    tokens.push(TAG.to_owned());
+    kinds.push(TYPE_USER_DEFINED);
     let fillers = size.saturating_sub(tokens.len());
     tokens.extend((0..fillers).map(|i| format!("\u{120}w{i}")));
     kinds.resize(tokens.len(), TYPE_NORMAL);
@@ -352,8 +355,12 @@ const ALIGNMENT: u64 = 32;
 const TYPE_NORMAL: i32 = 1;
 /// `tokenizer.ggml.token_type` of control tokens.
 const TYPE_CONTROL: i32 = 3;
+/// `tokenizer.ggml.token_type` of words that are never split.
+const TYPE_USER_DEFINED: i32 = 4;
 
 const CONTROL: [&str; 3] = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"];
+/// Token 263.
+const TAG: &str = "<tool_call>";
 const MERGES: [(&str, &str); 4] = [("h", "e"), ("l", "l"), ("he", "ll"), ("hell", "o")];
 
 /// The usual `ChatML` template.

@@ -76,13 +76,24 @@ fn a_schema_that_doubles_at_every_level_is_refused() {
 
 #[test]
 fn a_large_schema_is_refused() {
-    let values: Vec<String> = (0..20_000)
-        .map(|i| format!("\"value number {i}\""))
-        .collect();
+    let name = "x".repeat(1000);
+    let values: Vec<String> = (0..200).map(|i| format!("\"{name}{i}\"")).collect();
 
     let refused = schema(&format!(r#"{{"enum":[{}]}}"#, values.join(","))).unwrap_err();
 
     assert_eq!(refused, GrammarError::Size);
+}
+
+#[test]
+fn too_many_alternatives_are_refused() {
+    let values: Vec<String> = (0..257).map(|i| i.to_string()).collect();
+    let properties: Vec<String> = (0..257).map(|i| format!("\"p{i}\":{{}}")).collect();
+    for text in [
+        format!(r#"{{"enum":[{}]}}"#, values.join(",")),
+        format!(r#"{{"properties":{{{}}}}}"#, properties.join(",")),
+    ] {
+        assert_eq!(schema(&text).unwrap_err(), GrammarError::Size);
+    }
 }
 
 #[test]
