@@ -1,0 +1,242 @@
+//! Finding a node to speak to, and remembering it.
+//!
+//! ```text
+//! directory ──shuffle──▶ entry ──▶ bundle (hash checked) ──judge──▶ VerifiedNode ──compare with entry──▶ remembered
+//!                          ▲                                 │
+//!                          └── next one, when refused ───────┘
+//! ```
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rand_core::CryptoRng;
+use subrosa_attest::{Bundle, Policy, Sha256Digest, UnixSeconds};
+use tokio::time::timeout;
+
+use crate::clock::Clock;
+use crate::config::Trust;
+use crate::directory::{Directory, DirectoryError, Entry};
+use crate::error::{Error, Stage};
+use crate::node::{Refusal, RefusalReason, VerifiedNode};
+use crate::transport::{Document, Transport};
+
+/// The nodes of one service.
+pub(crate) struct Nodes {
+    transport: Arc<Transport>,
+    policy: Policy,
+    trust: Trust,
+    clock: Arc<dyn Clock>,
+    rng: Arc<SharedRng>,
+    /// Held while verifying, so that requests that come meanwhile wait for the one result.
+    current: tokio::sync::Mutex<Option<Arc<VerifiedNode>>>,
+}
+
+/// Random numbers for everybody.
+pub(crate) struct SharedRng(Mutex<Box<dyn CryptoRng + Send>>);
+
+impl SharedRng {
+    pub(crate) fn new(rng: impl CryptoRng + Send + 'static) -> Self {
+        Self(Mutex::new(Box::new(rng)))
+    }
+
+    pub(crate) fn with<T>(&self, work: impl FnOnce(&mut (dyn CryptoRng + Send)) -> T) -> T {
+        let mut rng = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        work(rng.as_mut())
+    }
+
+    /// Puts `items` in random order. With at most 64 of them, the bias of the remainder is below
+    /// 2^-57.
+    fn shuffle<T>(&self, items: &mut [T]) {
+        for last in (1..items.len()).rev() {
+            let choices = u64::try_from(last).unwrap_or(u64::MAX).saturating_add(1);
+            let drawn = self.with(|rng| rng.next_u64()).checked_rem(choices);
+            let index = drawn.and_then(|drawn| usize::try_from(drawn).ok());
+            items.swap(index.unwrap_or(last), last);
+        }
+    }
+}
+
+impl Nodes {
+    pub(crate) fn new(
+        transport: Arc<Transport>,
+        policy: Policy,
+        trust: Trust,
+        clock: Arc<dyn Clock>,
+        rng: Arc<SharedRng>,
+    ) -> Self {
+        let current = tokio::sync::Mutex::new(None);
+        Self {
+            transport,
+            policy,
+            trust,
+            clock,
+            rng,
+            current,
+        }
+    }
+
+    /// A verified node whose key lives for at least [`MARGIN`] more.
+    pub(crate) async fn verified(&self) -> Result<Arc<VerifiedNode>, Error> {
+        let mut current = self.current.lock().await;
+        if let Some(node) = current.as_ref()
+            && node.seconds_left(self.clock.now()) >= MARGIN
+        {
+            return Ok(Arc::clone(node));
+        }
+        *current = None;
+        let after = self.transport.timeouts().verification;
+        let stage = Stage::Connect;
+        let found = timeout(after, self.find()).await;
+        let node = Arc::new(found.map_err(|_| Error::Timeout { stage, after })??);
+        *current = Some(Arc::clone(&node));
+        Ok(node)
+    }
+
+    /// Does not use `node` again.
+    pub(crate) async fn forget(&self, node: &Arc<VerifiedNode>) {
+        let mut current = self.current.lock().await;
+        if current
+            .as_ref()
+            .is_some_and(|current| Arc::ptr_eq(current, node))
+        {
+            *current = None;
+        }
+    }
+
+    /// The first node of a random order that passes: a uniform choice among all that would.
+    async fn find(&self) -> Result<VerifiedNode, Error> {
+        let mut entries = self.directory().await?.into_nodes();
+        self.rng.shuffle(&mut entries);
+        let mut failure = Error::NoNode;
+        for entry in &entries {
+            match self.verify(entry).await {
+                Ok(node) => return Ok(node),
+                Err(error) if weight(&error) > weight(&failure) => failure = error,
+                Err(_) => {}
+            }
+        }
+        Err(failure)
+    }
+
+    async fn directory(&self) -> Result<Directory, Error> {
+        let limit = Directory::MAX_LEN;
+        match self.transport.get(DIRECTORY_PATH, limit).await? {
+            Document::Bytes(bytes) => Ok(Directory::parse(&bytes)?),
+            Document::TooLarge => Err(DirectoryError::TooLarge { limit }.into()),
+        }
+    }
+
+    async fn verify(&self, entry: &Entry) -> Result<VerifiedNode, Error> {
+        // What the directory says about time saves a fetch; whether it is true is checked below.
+        check_life(entry.not_after(), self.clock.now()).map_err(Refusal::new)?;
+        let bundle = self.bundle(entry).await?;
+        let now = self.clock.now();
+        let node = VerifiedNode::judge(bundle, &self.policy, &self.trust, now)?;
+        let kc = node.key_configuration();
+        if let Some(field) = entry.mismatch(kc) {
+            return Err(Refusal::after(RefusalReason::DirectoryMismatch { field }, &node).into());
+        }
+        check_life(kc.not_after(), now).map_err(|reason| Refusal::after(reason, &node))?;
+        Ok(node)
+    }
+
+    async fn bundle(&self, entry: &Entry) -> Result<Bundle, Error> {
+        let limit = Bundle::MAX_LEN;
+        let path = format!("{BUNDLES_PATH}{}", entry.bundle());
+        let bytes = match self.transport.get(&path, limit).await? {
+            Document::Bytes(bytes) => bytes,
+            Document::TooLarge => {
+                return Err(Refusal::new(RefusalReason::BundleTooLarge { limit }).into());
+            }
+        };
+        let actual = Sha256Digest::of(&bytes);
+        if actual.to_string() != entry.bundle() {
+            let expected = entry.bundle().to_owned();
+            return Err(Refusal::new(RefusalReason::BundleHash { expected, actual }).into());
+        }
+        Ok(Bundle::parse(&bytes).map_err(|error| Refusal::new(RefusalReason::Bundle(error)))?)
+    }
+}
+
+fn check_life(not_after: u64, now: UnixSeconds) -> Result<(), RefusalReason> {
+    let now = now.get();
+    if not_after.saturating_sub(now) >= MARGIN {
+        Ok(())
+    } else {
+        Err(RefusalReason::Expiring { not_after, now })
+    }
+}
+
+/// Which of several failures is shown: the one that a person should know of first.
+fn weight(error: &Error) -> u8 {
+    match error {
+        Error::NoNode => 0,
+        Error::Refused(refusal) => match refusal.reason() {
+            RefusalReason::Expiring { .. } => 2,
+            _ => 3,
+        },
+        _ => 1,
+    }
+}
+
+/// Seconds that a key must still live to be sealed to.
+pub(crate) const MARGIN: u64 = 60;
+const DIRECTORY_PATH: &str = "/subrosa/v1/directory";
+const BUNDLES_PATH: &str = "/subrosa/v1/bundles/";
+
+#[cfg(test)]
+mod tests {
+    use core::convert::Infallible;
+
+    use rand_core::{TryCryptoRng, TryRng};
+
+    use super::*;
+
+    /// Counts, which is uniform enough to count permutations with.
+    struct Counter(u64);
+
+    impl TryRng for Counter {
+        type Error = Infallible;
+
+        fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+            Ok(u32::MAX)
+        }
+
+        fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+            self.0 = self
+                .0
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            Ok(self.0 >> 11)
+        }
+
+        fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), Infallible> {
+            out.fill(1);
+            Ok(())
+        }
+    }
+
+    impl TryCryptoRng for Counter {}
+
+    #[test]
+    fn every_node_of_a_directory_is_chosen_equally_often() {
+        let rng = SharedRng::new(Counter(1));
+        let mut chosen = [0_u32; 5];
+        for _ in 0..10_000 {
+            let mut order = [0, 1, 2, 3, 4];
+            rng.shuffle(&mut order);
+            chosen[order[0]] += 1;
+        }
+        assert!(
+            chosen.iter().all(|times| (1800..2200).contains(times)),
+            "{chosen:?}"
+        );
+    }
+
+    #[test]
+    fn a_key_with_less_than_a_minute_left_is_not_used() {
+        let now = UnixSeconds::new(1000);
+        assert!(check_life(1060, now).is_ok());
+        assert!(check_life(1059, now).is_err());
+        assert!(check_life(5, now).is_err());
+    }
+}
