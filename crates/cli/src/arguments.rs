@@ -2,7 +2,9 @@
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
-use crate::command::{completions, config, doctor, models, serve, verify};
+#[cfg(feature = "development")]
+use crate::command::trial;
+use crate::command::{chat, completions, config, doctor, models, receipt, serve, verify};
 
 /// Private AI that anyone can check.
 ///
@@ -45,8 +47,12 @@ pub(crate) struct OutputFlags {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    #[cfg(feature = "development")]
+    Try(trial::Flags),
+    Chat(chat::Flags),
     Serve(serve::Flags),
     Verify(verify::Flags),
+    Receipt(receipt::Flags),
     Models(models::Flags),
     Config(config::Flags),
     Doctor(doctor::Flags),

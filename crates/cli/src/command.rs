@@ -1,10 +1,14 @@
 //! One module for each command.
 
+pub(crate) mod chat;
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod doctor;
 pub(crate) mod models;
+pub(crate) mod receipt;
 pub(crate) mod serve;
+#[cfg(feature = "development")]
+pub(crate) mod trial;
 pub(crate) mod verify;
 
 use crate::arguments::Command;
@@ -17,7 +21,11 @@ pub(crate) fn run(command: Command, printer: &Printer) -> Result<Exit, Failure> 
         Command::Config(flags) => config::run(&flags, printer),
         Command::Doctor(flags) => doctor::run(&flags, printer),
         Command::Completions(flags) => completions::run(&flags, printer),
+        #[cfg(feature = "development")]
+        Command::Try(flags) => trial::run(&flags, printer),
+        Command::Chat(flags) => chat::run(&flags, printer),
         Command::Serve(flags) => serve::run(&flags, printer),
+        Command::Receipt(flags) => receipt::run(&flags, printer),
         Command::Verify(flags) => verify::run(&flags, printer),
         Command::Models(flags) => models::run(flags, printer),
     }

@@ -67,27 +67,30 @@ impl Failure {
     pub(crate) fn file(action: &str, path: &Path, error: &io::Error) -> Self {
         let failure =
             Self::new(Exit::Failed, format!("cannot {action} {}", path.display())).because(error);
-        match hint_for(error.kind()) {
-            Some(hint) => failure.hint(hint),
-            None => failure,
+        match error.kind() {
+            io::ErrorKind::NotFound => failure.hint("check the path; nothing is there"),
+            io::ErrorKind::PermissionDenied => {
+                failure.hint("check who owns the file and its folder, and their permissions")
+            }
+            _ => failure,
         }
     }
 
     /// A failed write to the program's own output.
     pub(crate) fn output(error: &io::Error) -> Self {
-        let failure =
-            Self::new(Exit::Failed, "cannot write the answer to standard output").because(error);
-        match hint_for(error.kind()) {
-            Some(hint) => failure.hint(hint),
-            None => failure,
-        }
+        Self::new(Exit::Failed, "cannot write to standard output").because(error)
     }
 
     /// Adds an error and everything that caused it.
-    pub(crate) fn because(mut self, error: &dyn Error) -> Self {
+    pub(crate) fn because(mut self, error: &(dyn Error + 'static)) -> Self {
         let mut next = Some(error);
         while let Some(cause) = next {
             let text = cause.to_string();
+            if let Some(error) = cause.downcast_ref::<io::Error>() {
+                self.hint = self
+                    .hint
+                    .or_else(|| disk_hint(error.kind()).map(str::to_owned));
+            }
             // Many errors repeat their cause in their own text.
             if !self.causes.last().is_some_and(|last| last.ends_with(&text)) {
                 self.causes.push(text);
@@ -95,6 +98,14 @@ impl Failure {
             next = cause.source();
         }
         self
+    }
+
+    /// Adds what caused an error that is itself the message.
+    pub(crate) fn caused_by(self, error: &(dyn Error + 'static)) -> Self {
+        match error.source() {
+            Some(source) => self.because(source),
+            None => self,
+        }
     }
 
     /// Adds one line to the chain of causes.
@@ -126,12 +137,9 @@ impl Failure {
     }
 }
 
-fn hint_for(kind: io::ErrorKind) -> Option<&'static str> {
+/// The next step where a disk is the cause.
+fn disk_hint(kind: io::ErrorKind) -> Option<&'static str> {
     match kind {
-        io::ErrorKind::NotFound => Some("check the path; nothing is there"),
-        io::ErrorKind::PermissionDenied => {
-            Some("check who owns the file and its folder, and their permissions")
-        }
         io::ErrorKind::QuotaExceeded | io::ErrorKind::StorageFull => Some(
             "the disk is full: free some space, or point XDG_STATE_HOME and XDG_DATA_HOME at a disk that has some",
         ),

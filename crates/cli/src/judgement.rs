@@ -1,17 +1,17 @@
 //! Evidence, judged and shown.
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+#[cfg(feature = "development")]
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
 use serde_json::{Value, json};
 use subrosa_attest::appraisal::{NotRun, Outcome, Row};
-#[cfg(feature = "development")]
-use subrosa_attest::development::{self, DevelopmentRoot};
-use subrosa_attest::{Appraisal, Bundle, Policy, Roots, UnixSeconds, Verdict, appraise};
-#[cfg(feature = "development")]
-use subrosa_channel::DevelopmentNode;
-use subrosa_channel::{KeyConfiguration, NodeError, Recipient, TrustedNode};
+use subrosa_attest::{Appraisal, Bundle, Policy, UnixSeconds, Verdict};
+use subrosa_channel::NodeError;
+use subrosa_client::{Refusal, RefusalReason, Trust, VerifiedNode};
 
 use crate::failure::{Exit, Failure};
 use crate::folders::{read_bounded, read_text};
@@ -29,41 +29,29 @@ pub(crate) struct TrustFlags {
     pub(crate) development_root: Option<PathBuf>,
 }
 
-/// The keys at the top of the certificates.
-pub(crate) enum Trust {
-    #[cfg(feature = "development")]
-    Development(DevelopmentRoot),
-    Vendor,
-}
-
-/// What came of judging one bundle.
-pub(crate) struct Judgement {
-    appraisal: Appraisal,
-    /// The key configuration, once the evidence has passed.
-    node: Option<Result<KeyConfiguration, NodeError>>,
+/// What came of judging one node.
+pub(crate) enum Judgement {
+    Passed(Arc<VerifiedNode>),
+    Refused(Box<Refusal>),
 }
 
 impl TrustFlags {
     pub(crate) fn load(&self) -> Result<Trust, Failure> {
         #[cfg(feature = "development")]
         if let Some(path) = &self.development_root {
-            return read_development_root(path).map(Trust::Development);
+            return Trust::development(&read_text(path, MAX_ROOT)?).map_err(|error| {
+                Failure::new(
+                    Exit::Usage,
+                    format!("{} names no simulated root", path.display()),
+                )
+                .because(&error)
+                .hint(
+                    "give the public file that `subrosa try` or `subrosa serve --development` made",
+                )
+            });
         }
         Ok(Trust::Vendor)
     }
-}
-
-#[cfg(feature = "development")]
-pub(crate) fn read_development_root(path: &Path) -> Result<DevelopmentRoot, Failure> {
-    let text = read_text(path, MAX_ROOT)?;
-    DevelopmentRoot::from_public_file(&text).map_err(|error| {
-        Failure::new(
-            Exit::Usage,
-            format!("{} names no simulated root", path.display()),
-        )
-        .because(&error)
-        .hint("give the public file that `subrosa try` or `subrosa serve --development` made")
-    })
 }
 
 /// Reads a policy file. Without one nothing is accepted.
@@ -93,130 +81,166 @@ pub(crate) fn parse_bundle(bytes: &[u8]) -> Result<Bundle, Failure> {
 
 impl Judgement {
     /// Judges `bundle` as of `now`, and then the key configuration it binds.
-    pub(crate) fn of(bundle: &Bundle, policy: &Policy, trust: &Trust, now: UnixSeconds) -> Self {
-        match trust {
-            #[cfg(feature = "development")]
-            Trust::Development(root) => Self::of_development(bundle, policy, root, now),
-            Trust::Vendor => {
-                let appraisal = appraise(bundle, policy, &Roots::vendor(), now);
-                let attested = appraisal.clone().into_attested().ok();
-                let node = attested.map(|attested| TrustedNode::new(attested, now));
-                let node = node.map(|node| node.map(|node| node.key_configuration().clone()));
-                Self { appraisal, node }
-            }
-        }
-    }
-
-    #[cfg(feature = "development")]
-    fn of_development(
-        bundle: &Bundle,
-        policy: &Policy,
-        root: &DevelopmentRoot,
-        now: UnixSeconds,
-    ) -> Self {
-        match development::appraise(bundle, policy, root, now) {
-            Ok(attested) => {
-                let appraisal = attested.appraisal().clone();
-                let node = DevelopmentNode::new(attested, now);
-                let node = Some(node.map(|node| node.key_configuration().clone()));
-                Self { appraisal, node }
-            }
-            Err(refused) => Self {
-                appraisal: refused.appraisal().clone(),
-                node: None,
-            },
+    pub(crate) fn of(bundle: Bundle, policy: &Policy, trust: &Trust, now: UnixSeconds) -> Self {
+        match VerifiedNode::judge(bundle, policy, trust, now) {
+            Ok(node) => Self::Passed(Arc::new(node)),
+            Err(refusal) => Self::Refused(refusal),
         }
     }
 
     /// How a command whose point is verification ends.
     pub(crate) fn exit(&self) -> Exit {
-        match (self.appraisal.verdict(), &self.node) {
-            (Verdict::Verified | Verdict::VerifiedWithGaps(_), Some(Ok(_))) => Exit::Done,
-            (Verdict::NotProtectedDevelopment, Some(Ok(_))) => Exit::NotProtected,
-            _ => Exit::Refused,
+        match self {
+            Self::Passed(node) => match node.appraisal().verdict() {
+                Verdict::Verified | Verdict::VerifiedWithGaps(_) => Exit::Done,
+                Verdict::NotProtectedDevelopment => Exit::NotProtected,
+                Verdict::Refused(_) => Exit::Refused,
+            },
+            Self::Refused(_) => Exit::Refused,
         }
     }
 
-    /// The verdict in words, with its code or its gaps.
-    pub(crate) fn verdict_words(&self) -> String {
-        match &self.node {
-            Some(Err(error)) => format!("REFUSED ({})", error.code()),
-            _ => self.appraisal.verdict().to_string(),
+    /// The verdict in one line, with its code or its gaps.
+    pub(crate) fn verdict_line(&self) -> String {
+        match self {
+            Self::Passed(node) => node.verdict_line(),
+            Self::Refused(refusal) => refusal.verdict_line(),
         }
-    }
-
-    /// The verified key configuration.
-    pub(crate) fn key_configuration(&self) -> Option<&KeyConfiguration> {
-        self.node.as_ref()?.as_ref().ok()
     }
 
     pub(crate) fn to_json(&self) -> Value {
         json!({
-            "verdict": self.verdict_words(),
+            "verdict": self.verdict_line(),
             "exit": self.exit().number(),
-            "appraisal": self.appraisal.to_json(),
-            "key_configuration": match &self.node {
-                None => json!({ "outcome": "not-run" }),
-                Some(Ok(kc)) => json!({
-                    "outcome": "pass",
-                    "key_id": kc.key_id().to_string(),
-                    "not_before": kc.not_before(),
-                    "not_after": kc.not_after(),
-                    "models": kc.models().iter().map(|model| &model.name).collect::<Vec<_>>(),
-                }),
-                Some(Err(error)) => json!({
-                    "outcome": "fail",
-                    "code": error.code(),
-                    "reason": error.to_string(),
-                }),
+            "appraisal": self.appraisal().map(Appraisal::to_json),
+            "key_configuration": match self {
+                Self::Passed(node) => {
+                    let kc = node.key_configuration();
+                    json!({
+                        "outcome": "pass",
+                        "key_id": kc.key_id().to_string(),
+                        "not_before": kc.not_before(),
+                        "not_after": kc.not_after(),
+                        "models": kc.models().iter().map(|model| &model.name).collect::<Vec<_>>(),
+                    })
+                }
+                Self::Refused(refusal) => match refusal.reason() {
+                    RefusalReason::Evidence(_) => json!({ "outcome": "not-run" }),
+                    _ => json!({
+                        "outcome": "fail",
+                        "code": refusal.reason_code(),
+                        "reason": refusal.to_string(),
+                    }),
+                },
             },
         })
     }
 
     /// Prints each check in order, then what it comes to and what it does not prove.
     pub(crate) fn print(&self, printer: &Printer) -> Result<(), Failure> {
-        let (at, policy) = (self.appraisal.at(), self.appraisal.policy_name());
-        printer.line(format!("Checked at {at} by the policy \"{policy}\":"))?;
-        for row in self.appraisal.rows() {
-            let (mark, words) = row_words(row);
-            printer.row(mark, row.name(), &words)?;
+        if let Some(appraisal) = self.appraisal() {
+            let (at, policy) = (appraisal.at(), appraisal.policy_name());
+            printer.line(format!("Checked at {at} by the policy \"{policy}\":"))?;
+            for row in appraisal.rows() {
+                let (mark, words) = row_words(row);
+                printer.row(mark, row.name(), &words)?;
+            }
         }
         self.print_node(printer)?;
         printer.line("")?;
-        if let Some(Err(error)) = &self.node {
-            let code = error.code();
-            printer.line(format!(
-                "REFUSED ({code}): nothing may be sent to this node under this policy."
-            ))?;
-            return printer.line(format!("\nWhat to do next: {}.", node_hint(error)));
+        match (self, self.appraisal()) {
+            (Self::Refused(refusal), _)
+                if !matches!(refusal.reason(), RefusalReason::Evidence(_)) =>
+            {
+                let code = refusal.reason_code();
+                printer.line(format!(
+                    "REFUSED ({code}): nothing may be sent to this node under this policy."
+                ))?;
+                printer.line(format!("\nWhat to do next: {}.", refusal_hint(refusal)))
+            }
+            (_, Some(appraisal)) => {
+                let text = appraisal.human_text();
+                printer.line(
+                    text.split_once("\n\n")
+                        .map_or("", |(_, closing)| closing.trim_end()),
+                )
+            }
+            (_, None) => Ok(()),
         }
-        let text = self.appraisal.human_text();
-        printer.line(
-            text.split_once("\n\n")
-                .map_or("", |(_, closing)| closing.trim_end()),
-        )
+    }
+
+    fn appraisal(&self) -> Option<&Appraisal> {
+        match self {
+            Self::Passed(node) => Some(node.appraisal()),
+            Self::Refused(refusal) => refusal.appraisal(),
+        }
     }
 
     fn print_node(&self, printer: &Printer) -> Result<(), Failure> {
         const NAME: &str = "key-configuration";
         const QUESTION: &str = "Is the key what the policy allows, and in its life?";
-        match &self.node {
-            None => printer.row(
-                Mark::Gap,
-                NAME,
-                &format!("{QUESTION} Not checked: an earlier check failed"),
-            ),
-            Some(Ok(kc)) => {
-                let end = UnixSeconds::new(kc.not_after());
+        match self {
+            Self::Passed(node) => {
+                let end = UnixSeconds::new(node.key_configuration().not_after());
                 printer.row(Mark::Passed, NAME, &format!("{QUESTION} Yes: until {end}"))
             }
-            Some(Err(error)) => printer.row(Mark::Failed, NAME, &format!("{QUESTION} No: {error}")),
+            Self::Refused(refusal) => match refusal.reason() {
+                RefusalReason::Evidence(_) => printer.row(
+                    Mark::Gap,
+                    NAME,
+                    &format!("{QUESTION} Not checked: an earlier check failed"),
+                ),
+                RefusalReason::Node(error) => printer.row(
+                    Mark::Failed,
+                    NAME,
+                    &format!("{QUESTION} No: {}", node_words(error)),
+                ),
+                _ => printer.row(Mark::Failed, NAME, &format!("{QUESTION} No: {refusal}")),
+            },
         }
     }
 }
 
+/// What to do about a node that was refused for more than its evidence.
+pub(crate) fn refusal_hint(refusal: &Refusal) -> &'static str {
+    match refusal.reason() {
+        RefusalReason::Node(error) => node_hint(error),
+        RefusalReason::Expiring { .. } => {
+            "compare this machine's clock with another one (subrosa doctor), then try again in a minute"
+        }
+        RefusalReason::Evidence(_) => {
+            "see every check: subrosa verify, with the same --url and --policy"
+        }
+        _ => {
+            "the service, or somebody in between, sends something else than it names: do not use it"
+        }
+    }
+}
+
+/// Why a key configuration was refused, with times as people read them.
+pub(crate) fn node_words(error: &NodeError) -> String {
+    let time = |seconds: &u64| UnixSeconds::new(*seconds);
+    match error {
+        NodeError::Expired { not_after, now } => {
+            format!(
+                "its life ended at {}, and it is {}",
+                time(not_after),
+                time(now)
+            )
+        }
+        NodeError::NotYetValid { not_before, now } => {
+            format!(
+                "its life begins at {}, and it is {}",
+                time(not_before),
+                time(now)
+            )
+        }
+        other => other.to_string(),
+    }
+}
+
 /// What to do about a key configuration that was refused.
-pub(crate) fn node_hint(error: &NodeError) -> &'static str {
+fn node_hint(error: &NodeError) -> &'static str {
     match error {
         NodeError::Expired { .. } => {
             "keys live 20 minutes: get fresh evidence from the service, and compare this machine's clock with another one \

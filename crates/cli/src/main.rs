@@ -9,6 +9,8 @@
 //! `subrosa-enclave`.
 
 mod arguments;
+mod chat;
+mod client_failure;
 mod command;
 #[cfg(feature = "development")]
 mod development;

@@ -25,6 +25,16 @@ pub(crate) enum Profile {
     Strict,
 }
 
+impl From<Profile> for subrosa_channel::Profile {
+    fn from(profile: Profile) -> Self {
+        match profile {
+            Profile::Off => Self::Off,
+            Profile::Balanced => Self::Balanced,
+            Profile::Strict => Self::Strict,
+        }
+    }
+}
+
 /// The settings that flags can set.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct ServiceFlags {

@@ -1,6 +1,8 @@
 //! Ctrl-C and its relatives.
 
 use tokio::runtime::Runtime;
+#[cfg(unix)]
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::failure::{Exit, Failure};
 
@@ -20,19 +22,39 @@ pub(crate) async fn interrupt() -> Result<(), Failure> {
         .map_err(|error| no_signals(&error))
 }
 
-/// Waits for Ctrl-C or, on Unix, for the request to end.
-pub(crate) async fn stop() -> Result<(), Failure> {
+/// The wish to end: Ctrl-C or, on Unix, the signal to terminate.
+pub(crate) struct Stop {
     #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut terminate = signal(SignalKind::terminate()).map_err(|error| no_signals(&error))?;
-        tokio::select! {
-            interrupted = interrupt() => interrupted,
-            _ = terminate.recv() => Ok(()),
-        }
+    interrupt: Signal,
+    #[cfg(unix)]
+    terminate: Signal,
+}
+
+impl Stop {
+    /// Notes the wish from now on, whenever it is waited for.
+    pub(crate) fn listen(runtime: &Runtime) -> Result<Self, Failure> {
+        let _context = runtime.enter();
+        Ok(Self {
+            #[cfg(unix)]
+            interrupt: signal(SignalKind::interrupt()).map_err(|error| no_signals(&error))?,
+            #[cfg(unix)]
+            terminate: signal(SignalKind::terminate()).map_err(|error| no_signals(&error))?,
+        })
     }
-    #[cfg(not(unix))]
-    interrupt().await
+
+    /// Waits until somebody wishes it.
+    pub(crate) async fn wished(&mut self) -> Result<(), Failure> {
+        #[cfg(unix)]
+        {
+            tokio::select! {
+                _ = self.interrupt.recv() => {}
+                _ = self.terminate.recv() => {}
+            }
+            Ok(())
+        }
+        #[cfg(not(unix))]
+        interrupt().await
+    }
 }
 
 fn no_signals(error: &std::io::Error) -> Failure {

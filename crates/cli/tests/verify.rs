@@ -117,7 +117,10 @@ fn json_has_every_row_and_the_exit_code() {
     let outcome = verify(&home(), NOT_BEFORE, &["--json"]);
     let json = outcome.json();
     assert_eq!(json["exit"], 6);
-    assert_eq!(json["verdict"], "NOT PROTECTED (development)");
+    assert_eq!(
+        json["verdict"],
+        "NOT PROTECTED (development): simulated platform"
+    );
     assert_eq!(json["key_configuration"]["outcome"], "pass");
     assert!(
         json["appraisal"]["submods"]["node"]["subrosa.checks"]

@@ -1,5 +1,6 @@
 //! `subrosa serve`: run the service that answers.
 
+#[cfg(feature = "development")]
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,6 +14,8 @@ use crate::failure::{Exit, Failure};
 #[cfg(feature = "development")]
 use crate::folders::Folders;
 use crate::printer::Printer;
+#[cfg(feature = "development")]
+use crate::signals::{self, Stop};
 
 /// Run the service that answers, in the foreground
 ///
@@ -66,6 +69,7 @@ pub(crate) fn run(flags: &Flags, printer: &Printer) -> Result<Exit, Failure> {
     }
     #[cfg(not(feature = "development"))]
     if flags.development {
+        printer.detail("this is a build without the feature `development`");
         return Err(Failure::new(Exit::Usage, "this build knows no simulated platform")
             .hint("use a build with the feature `development`: cargo build -p subrosa --features development"));
     }
@@ -121,6 +125,8 @@ fn serve(enclave: &Path, config: &Path) -> Result<Exit, Failure> {
 fn serve_development(flags: &DevelopmentFlags, printer: &Printer) -> Result<Exit, Failure> {
     use crate::printer::Tone;
 
+    let runtime = signals::runtime()?;
+    let mut stop = Stop::listen(&runtime)?;
     let enclave = enclave_program::find()?;
     let prepared = Prepared::new(
         enclave,
@@ -130,7 +136,7 @@ fn serve_development(flags: &DevelopmentFlags, printer: &Printer) -> Result<Exit
         printer,
     )?;
     printer.say(format!(
-        "starting {} (a few seconds)",
+        "starting a service with {} (a few seconds)",
         prepared.engine_words
     ));
     let mut service = Service::start(&prepared, printer)?;
@@ -151,26 +157,25 @@ fn serve_development(flags: &DevelopmentFlags, printer: &Printer) -> Result<Exit
         ))?;
     }
     printer.say("stop with Ctrl-C");
-    wait(&mut service, &prepared)
+    runtime.block_on(async {
+        tokio::select! {
+            wished = stop.wished() => wished.map(|()| Exit::Done),
+            failure = ended(&mut service, &prepared) => Err(failure),
+        }
+    })
 }
 
-/// Until Ctrl-C, or until the service ends by itself.
+/// Waits until the service ends by itself.
 #[cfg(feature = "development")]
-fn wait(service: &mut Service, prepared: &Prepared) -> Result<Exit, Failure> {
-    let stopped = crate::signals::runtime()?.block_on(async {
-        let mut looks = tokio::time::interval(std::time::Duration::from_millis(500));
-        loop {
-            tokio::select! {
-                signal = crate::signals::stop() => return signal.map(|()| true),
-                _ = looks.tick() => if !service.is_running() { return Ok(false); }
-            }
+pub(crate) async fn ended(service: &mut Service, prepared: &Prepared) -> Failure {
+    let mut looks = tokio::time::interval(std::time::Duration::from_millis(500));
+    loop {
+        looks.tick().await;
+        if !service.is_running() {
+            return Failure::new(Exit::Failed, "the service ended by itself")
+                .hint(format!("its log is {}", prepared.log.display()));
         }
-    })?;
-    if stopped {
-        return Ok(Exit::Done);
     }
-    Err(Failure::new(Exit::Failed, "the service ended by itself")
-        .hint(format!("its log is {}", prepared.log.display())))
 }
 
 const EXAMPLE: &str = "\

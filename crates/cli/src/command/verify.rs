@@ -3,13 +3,19 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use getrandom::SysRng;
+use rand_core::UnwrapErr;
 use subrosa_attest::{Policy, UnixSeconds};
+use subrosa_client::{Client, Clock, Error};
 
+use crate::chat::{SessionOptions, config};
+use crate::client_failure::of_client;
 use crate::failure::{Exit, Failure};
 use crate::folders::Folders;
 use crate::judgement::{Judgement, TrustFlags, read_bundle, read_policy};
 use crate::printer::Printer;
 use crate::settings::{ServiceFlags, Settings};
+use crate::signals;
 use crate::time;
 
 /// Judge the evidence of a service or of a file
@@ -45,29 +51,46 @@ pub(crate) fn run(flags: &Flags, printer: &Printer) -> Result<Exit, Failure> {
     };
     let trust = flags.trust.load()?;
     let at = flags.at.unwrap_or_else(time::now);
-    let bundles = match &flags.bundle {
-        Some(path) => vec![read_bundle(path)?],
-        None => return Err(no_url()),
+    let judgement = if let Some(path) = &flags.bundle {
+        Judgement::of(read_bundle(path)?, &policy, &trust, at)
+    } else {
+        let url = settings.url.value.ok_or_else(no_url)?;
+        printer.say(format!("fetching the evidence of {url}"));
+        of_service(
+            SessionOptions {
+                url,
+                policy,
+                trust,
+                profile: settings.profile.value,
+            },
+            at,
+        )?
     };
-    let mut exit = None;
-    for bundle in &bundles {
-        let judgement = Judgement::of(bundle, &policy, &trust, at);
-        if printer.is_json() {
-            printer.json(&judgement.to_json())?;
-        } else {
-            judgement.print(printer)?;
-        }
-        exit = Some(worse(exit, judgement.exit()));
+    if printer.is_json() {
+        printer.json(&judgement.to_json())?;
+    } else {
+        judgement.print(printer)?;
     }
-    Ok(exit.unwrap_or(Exit::Refused))
+    Ok(judgement.exit())
 }
 
-/// The exit of several judgements: a refusal counts before everything else.
-fn worse(so_far: Option<Exit>, next: Exit) -> Exit {
-    match (so_far, next) {
-        (Some(Exit::Refused), _) | (_, Exit::Refused) => Exit::Refused,
-        (Some(Exit::NotProtected), _) | (_, Exit::NotProtected) => Exit::NotProtected,
-        _ => next,
+/// Judges a node of a service, as a conversation would begin with it.
+fn of_service(options: SessionOptions, at: UnixSeconds) -> Result<Judgement, Failure> {
+    let client = Client::new(config(options)?, Fixed(at), UnwrapErr(SysRng))
+        .map_err(|error| of_client(&error))?;
+    match signals::runtime()?.block_on(client.node()) {
+        Ok(node) => Ok(Judgement::Passed(node)),
+        Err(Error::Refused(refusal)) => Ok(Judgement::Refused(refusal)),
+        Err(error) => Err(of_client(&error)),
+    }
+}
+
+/// A clock that stands still.
+struct Fixed(UnixSeconds);
+
+impl Clock for Fixed {
+    fn now(&self) -> UnixSeconds {
+        self.0
     }
 }
 

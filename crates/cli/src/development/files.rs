@@ -54,11 +54,11 @@ impl Prepared {
         folders: &Folders,
         printer: &Printer,
     ) -> Result<Self, Failure> {
+        let model = Model::of(engine, printer)?;
         let folder = folders.state.path.join("try");
         make_private_folder(&folder)?;
         let root_file = folder.join("root-public.json");
         let root = root(&folder, &root_file, printer)?;
-        let model = Model::of(engine, printer)?;
         let configuration_text = configuration(listen, &model);
         let configuration = folder.join(named("service", &configuration_text));
         let policy_text = policy(&enclave, &configuration_text, &model)?;

@@ -38,7 +38,8 @@ impl Service {
             .arg(&prepared.configuration)
             .arg("--exit-with-parent")
             .env_clear()
-            .stdin(Stdio::null())
+            // The service stops when this ends, however this program ends.
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(log);
         // Ctrl-C at the terminal is meant for the answer, not for the service.
@@ -112,7 +113,7 @@ impl Service {
 impl Drop for Service {
     /// Asks the service to stop, and stops it if it does not.
     fn drop(&mut self) {
-        ask_to_stop(&self.child);
+        drop(self.child.stdin.take());
         let asked = Instant::now();
         while self.is_running() {
             if asked.elapsed() > PATIENCE {
@@ -124,19 +125,6 @@ impl Drop for Service {
         let _reaped = self.child.wait();
     }
 }
-
-#[cfg(unix)]
-fn ask_to_stop(child: &Child) {
-    let pid = i32::try_from(child.id())
-        .ok()
-        .and_then(rustix::process::Pid::from_raw);
-    if let Some(pid) = pid {
-        let _gone = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
-    }
-}
-
-#[cfg(not(unix))]
-fn ask_to_stop(_child: &Child) {}
 
 /// The first line of `output`, and then everything else is thrown away, so that
 /// the service never blocks on it.

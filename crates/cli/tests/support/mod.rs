@@ -2,11 +2,32 @@
 
 #[cfg(feature = "development")]
 pub mod node;
+#[cfg(unix)]
+pub mod running;
 
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+
+/// Whether the service can be started; where it cannot, the test is skipped
+/// aloud, except in CI.
+pub fn enclave_is_built() -> bool {
+    let program = Path::new(env!("CARGO_BIN_EXE_subrosa")).with_file_name("subrosa-enclave");
+    let is_built = program.is_file();
+    if !is_built {
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "{} is not built",
+            program.display()
+        );
+        eprintln!(
+            "skipped: {} is not built; cargo build -p subrosa-enclave --features development",
+            program.display()
+        );
+    }
+    is_built
+}
 
 /// A home folder that vanishes afterwards.
 pub struct Home {
@@ -35,6 +56,34 @@ impl Home {
     /// The program in this home, with nothing else in its environment.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_subrosa"));
+        command
+            .args(arguments)
+            .env_clear()
+            .env("HOME", self.path())
+            .env("PATH", "/usr/bin:/bin")
+            .current_dir(self.path())
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// A copy of the program in a folder of its own, with a stand-in for
+    /// `subrosa-enclave` beside it: a shell script, or nothing.
+    #[cfg(unix)]
+    pub fn command_beside(&self, enclave: Option<&str>, arguments: &[&str]) -> Command {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = self.path().join("program");
+        std::fs::create_dir_all(&folder).unwrap();
+        let program = folder.join("subrosa");
+        if !program.exists() {
+            std::fs::hard_link(env!("CARGO_BIN_EXE_subrosa"), &program)
+                .or_else(|_| std::fs::copy(env!("CARGO_BIN_EXE_subrosa"), &program).map(drop))
+                .unwrap();
+        }
+        if let Some(script) = enclave {
+            let path = self.write("program/subrosa-enclave", format!("#!/bin/sh\n{script}\n"));
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let mut command = Command::new(program);
         command
             .args(arguments)
             .env_clear()
@@ -129,7 +178,7 @@ fn without_hex(text: &str) -> String {
             run.push(char);
             continue;
         }
-        out.push_str(if run.len() >= 16 { "[HEX]" } else { &run });
+        out.push_str(if run.len() >= 12 { "[HEX]" } else { &run });
         run.clear();
         out.push(char);
     }
