@@ -10,7 +10,7 @@ use rand_core::CryptoRng;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use crate::frame::{FrameKind, MAX_FRAME, put_frame};
+use crate::frame::{FrameKind, put_frame};
 use crate::key_configuration::KeyConfiguration;
 use crate::message::{MessageError, ResponseHead};
 use crate::profile::{Profile, ResponseClass};
@@ -40,7 +40,7 @@ pub struct ResponseSealer {
     tick: Option<Duration>,
     /// Header and frames not yet sent.
     header: Vec<u8>,
-    pending: Zeroizing<Vec<u8>>,
+    pending: Pending,
     request: [u8; 32],
     response: Committer,
     signer: Arc<Signer>,
@@ -62,6 +62,43 @@ pub enum AnswerError {
     /// Head, body and complete did not come in this order.
     #[error("parts of an answer came out of order")]
     Order,
+}
+
+/// Frame bytes that wait to be sealed, front first.
+#[derive(Default)]
+struct Pending {
+    bytes: Zeroizing<Vec<u8>>,
+    /// How many of them have been taken.
+    taken: usize,
+}
+
+impl Pending {
+    fn len(&self) -> usize {
+        self.bytes.len().saturating_sub(self.taken)
+    }
+
+    /// Appends a frame and returns its bytes.
+    fn put(&mut self, kind: FrameKind, payload: &[u8]) -> &[u8] {
+        if self.len() == 0 {
+            self.bytes.clear();
+            self.taken = 0;
+        }
+        let start = self.bytes.len();
+        put_frame(&mut self.bytes, kind, payload);
+        self.bytes.get(start..).unwrap_or_default()
+    }
+
+    /// Moves the first `count` bytes to `out`.
+    fn take(&mut self, count: usize, out: &mut Vec<u8>) {
+        let end = self.taken.saturating_add(count);
+        out.extend(self.bytes.get(self.taken..end).unwrap_or_default());
+        self.taken = end;
+        // Taken bytes leave in large steps, so that each moves few times.
+        if self.taken >= COMPACT {
+            self.bytes.drain(..self.taken);
+            self.taken = 0;
+        }
+    }
 }
 
 #[derive(Clone, Copy, Eq, PartialEq)]
@@ -165,7 +202,7 @@ impl Responder {
             record_len: shape.map(|shape| shape.record_len),
             tick: shape.map(|shape| Duration::from_millis(u64::from(shape.tick_ms))),
             header,
-            pending: Zeroizing::default(),
+            pending: Pending::default(),
             signer: self.signer,
             minute: self.minute,
             phase: Phase::BeforeHead,
@@ -194,7 +231,7 @@ impl ResponseSealer {
     /// [`AnswerError::Order`].
     pub fn body(&mut self, bytes: &[u8]) -> Result<(), AnswerError> {
         self.step(Phase::Body, Phase::Body)?;
-        for piece in bytes.chunks(MAX_FRAME) {
+        for piece in bytes.chunks(BODY_FRAME) {
             self.frame(FrameKind::Body, piece);
         }
         Ok(())
@@ -219,7 +256,7 @@ impl ResponseSealer {
                 minute: self.minute,
             },
         );
-        put_frame(&mut self.pending, FrameKind::Complete, receipt.as_bytes());
+        self.pending.put(FrameKind::Complete, receipt.as_bytes());
         Ok(())
     }
 
@@ -267,10 +304,7 @@ impl ResponseSealer {
     }
 
     fn frame(&mut self, kind: FrameKind, payload: &[u8]) {
-        let start = self.pending.len();
-        put_frame(&mut self.pending, kind, payload);
-        self.response
-            .update(self.pending.get(start..).unwrap_or_default());
+        self.response.update(self.pending.put(kind, payload));
     }
 
     fn record_on_tick(&mut self, record_len: usize, out: &mut Vec<u8>) {
@@ -296,7 +330,7 @@ impl ResponseSealer {
     fn record(&mut self, used: usize, capacity: usize, last: bool, out: &mut Vec<u8>) {
         let mut plaintext = Zeroizing::new(Vec::with_capacity(capacity.saturating_add(USED_LEN)));
         plaintext.extend(u16::try_from(used).unwrap_or(u16::MAX).to_be_bytes());
-        plaintext.extend(self.pending.drain(..used));
+        self.pending.take(used, &mut plaintext);
         plaintext.resize(capacity.saturating_add(USED_LEN), 0);
         // Records are below the limit, and 2^64 of them do not happen; if they
         // did, nothing is sent and the device sees a cut.
@@ -321,3 +355,8 @@ impl fmt::Debug for ResponseSealer {
 
 /// The `used` field of a record.
 const USED_LEN: usize = 2;
+/// Content bytes of a frame: a frame fits into one record of 16 KiB, so that a
+/// device never waits for a second one.
+const BODY_FRAME: usize = 16_000;
+/// How many taken bytes are kept before they are removed.
+const COMPACT: usize = 256 << 10;
