@@ -17,7 +17,9 @@ use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
-pub use engine::{EchoSettings, EmbeddedSettings, EngineSettings, FileModel, ModelSource, Sandbox};
+pub use engine::{
+    Cache, EchoSettings, EmbeddedSettings, EngineSettings, FileModel, ModelSource, Sandbox,
+};
 pub use engine::{UpstreamAddress, UpstreamSettings};
 pub use platform::{CertificateFiles, PlatformSettings, SimulatedSettings, SnpSettings};
 

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "embedded")]
 mod embedded;
+#[cfg(feature = "upstream")]
+mod upstream;
 
 use subrosa_inference::SharedEngine;
 
@@ -53,6 +55,8 @@ pub(crate) async fn start(config: &Config, log: &Log) -> Result<Started, StartEr
         EngineSettings::Echo(settings) => Ok(echo(settings)),
         #[cfg(feature = "embedded")]
         EngineSettings::Embedded(settings) => embedded::start(config, settings, log).await,
+        #[cfg(feature = "upstream")]
+        EngineSettings::Upstream(settings) => upstream::start(config, settings),
         // Such a configuration is refused when it is read.
         #[allow(unreachable_patterns, reason = "not with all features")]
         _ => Err(StartError::Engine(

@@ -215,6 +215,7 @@ fn stdout_holds_one_line_and_stderr_only_json() {
     device.chat("x", false);
     enclave.terminate();
     assert!(enclave.wait().success());
+    assert_eq!(enclave.rest_of_stdout(), "");
     for line in enclave.log().lines() {
         let event: serde_json::Value = serde_json::from_str(line).unwrap();
         assert!(event["event"].is_string(), "{line}");

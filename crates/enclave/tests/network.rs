@@ -292,11 +292,11 @@ fn requests_that_together_need_too_much_memory_are_refused() {
     waiting.send(head.as_bytes()).unwrap();
     std::thread::sleep(Duration::from_millis(300));
     let mut second = Connection::open(enclave.address);
-    assert_eq!(second.request(&head, b"").status, 503);
+    assert_eq!(second.request(&head, b"").status, 429);
     drop(waiting);
     std::thread::sleep(Duration::from_millis(300));
     let mut third = Connection::open(enclave.address);
-    assert_ne!(third.request(&head, &vec![0; 60_000]).status, 503);
+    assert_ne!(third.request(&head, &vec![0; 60_000]).status, 429);
 }
 
 #[test]

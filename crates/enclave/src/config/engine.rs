@@ -112,6 +112,26 @@ pub struct UpstreamSettings {
     /// Tokens of the longest conversation, answer included.
     #[serde(default = "default_context")]
     pub context_tokens: u32,
+    /// Length of its embedding vectors; absent: it gives none.
+    pub embedding_length: Option<u32>,
+    /// Answers asked of it at the same time.
+    #[serde(default = "default_upstream_slots")]
+    pub slots: u32,
+    /// How it keeps conversations apart in its prefix cache.
+    #[serde(default)]
+    pub cache: Cache,
+}
+
+/// How an upstream server keeps conversations apart in its prefix cache.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Cache {
+    /// It has none, or it is switched off.
+    #[default]
+    Off,
+    /// It takes a secret for each conversation.
+    Salt,
 }
 
 /// Where the server of an upstream engine is.
@@ -174,7 +194,8 @@ impl EmbeddedSettings {
             64,
             1 << 24,
         )?;
-        within("engine.slots", self.slots.into(), 1, 1024)?;
+        // 256 sequences are the most that the library can hold.
+        within("engine.slots", self.slots.into(), 1, 256)?;
         within("engine.chunk_tokens", self.chunk_tokens.into(), 1, 8192)
     }
 }
@@ -199,6 +220,10 @@ impl UpstreamSettings {
             64,
             1 << 24,
         )?;
+        within("engine.slots", self.slots.into(), 1, 1 << 20)?;
+        if let Some(length) = self.embedding_length {
+            within("engine.embedding_length", length.into(), 1, 65_536)?;
+        }
         match self.server() {
             Some(UpstreamAddress::Loopback(address)) if !address.ip().is_loopback() => {
                 Err(ConfigError::Conflict {
@@ -288,6 +313,10 @@ fn default_context() -> u32 {
 
 fn default_slots() -> u32 {
     8
+}
+
+fn default_upstream_slots() -> u32 {
+    256
 }
 
 fn default_chunk() -> u32 {

@@ -66,6 +66,7 @@ fn every_field_is_documented() {
         format!("{listen}[engine]\nkind = \"embedded\"\nmodel = {{ unknown = 1 }}"),
         format!("{listen}[engine]\nkind = \"embedded\"\nmodel = \"demo\"\nsandbox = \"unknown\""),
         format!("{listen}[engine]\nkind = \"upstream\"\nunknown = 1"),
+        format!("{listen}[engine]\nkind = \"upstream\"\nname = \"m\"\ncache = \"unknown\""),
         format!("{listen}{echo}[sampling]\nunknown = 1"),
         format!("{listen}{echo}[platform]\nkind = \"unknown\""),
         format!("{listen}{echo}[platform]\nkind = \"snp\"\nunknown = 1"),

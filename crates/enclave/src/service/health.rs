@@ -50,3 +50,6 @@ impl Service {
         }
     }
 }
+
+#[cfg(all(test, feature = "development"))]
+mod tests;

@@ -164,14 +164,8 @@ async fn collect(service: &Service, mut body: Incoming) -> Result<Held, Problem>
     };
     let mut shared = announced;
     while let Some(frame) = body.frame().await {
-        let broken = |_| {
-            Problem::new(
-                StatusCode::BAD_REQUEST,
-                "truncated",
-                "the request was cut off",
-            )
-        };
-        let Ok(data) = frame.map_err(broken)?.into_data() else {
+        let frame = frame.map_err(|_| Problem::cut_off())?;
+        let Ok(data) = frame.into_data() else {
             continue;
         };
         let len = held.bytes.len().saturating_add(data.len());
@@ -190,15 +184,8 @@ async fn collect(service: &Service, mut body: Incoming) -> Result<Held, Problem>
 
 fn share(buffer: &Arc<Semaphore>, bytes: usize) -> Result<OwnedSemaphorePermit, Problem> {
     let bytes = u32::try_from(bytes).map_err(|_| Problem::too_large())?;
-    Arc::clone(buffer)
-        .try_acquire_many_owned(bytes)
-        .map_err(|_| {
-            Problem::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "rate_limited",
-                "too many requests at the same time",
-            )
-        })
+    let share = Arc::clone(buffer).try_acquire_many_owned(bytes);
+    share.map_err(|_| Problem::from_code(Code::RateLimited))
 }
 
 fn health(health: Health) -> Response<Content> {

@@ -50,6 +50,15 @@ impl Problem {
         )
     }
 
+    /// The request ended before it was whole.
+    pub(super) const fn cut_off() -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "malformed-request",
+            "the request was cut off",
+        )
+    }
+
     /// Why a request did not open.
     pub(super) fn from_open(error: &OpenError) -> Self {
         let title = match error {

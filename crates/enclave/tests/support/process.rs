@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -24,6 +24,7 @@ pub struct Enclave {
     pub key_id: String,
     pub folder: TempDir,
     child: Child,
+    stdout: BufReader<ChildStdout>,
     config: String,
     weights: Vec<[u8; 32]>,
 }
@@ -86,9 +87,8 @@ impl Enclave {
         std::fs::write(&path, &config).unwrap();
         let mut child = command(&path, &settings.arguments).spawn().unwrap();
         let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap())
-            .read_line(&mut line)
-            .unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        stdout.read_line(&mut line).unwrap();
         let Ok(ready) = serde_json::from_str::<serde_json::Value>(&line) else {
             let mut error = String::new();
             child
@@ -105,6 +105,7 @@ impl Enclave {
             key_id: ready["key_id"].as_str().unwrap().to_owned(),
             folder,
             child,
+            stdout,
             config,
             weights: settings.weights.clone(),
         }
@@ -112,6 +113,13 @@ impl Enclave {
 
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// What it prints after the line that says that it is ready, up to its end.
+    pub fn rest_of_stdout(&mut self) -> String {
+        let mut rest = String::new();
+        self.stdout.read_to_string(&mut rest).unwrap();
+        rest
     }
 
     /// What it has logged so far.
