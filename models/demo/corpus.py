@@ -78,10 +78,13 @@ def noise(rng, text, question=True):
         i = rng.randrange(len(words))
         if "{" not in words[i]:
             words[i] = typo(rng, words[i])
-    elif roll < 0.15 and len(words) > 4:
+    elif roll < 0.18 and len(words) > 3:
         i = rng.randrange(len(words))
         if "{" not in words[i]:
             del words[i]
+    elif roll < 0.22 and len(words) > 2:
+        i = rng.randrange(len(words) - 1)
+        words[i], words[i + 1] = words[i + 1], words[i]
     text = " ".join(words)
     roll = rng.random()
     if roll < 0.30:

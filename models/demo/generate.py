@@ -132,7 +132,7 @@ class Generator:
 
     def plain_turn(self, first):
         roll = self.rng.random()
-        make = (lambda: self.intent(first)) if roll < 0.47 else self.fact if roll < 0.70 else self.decline_prompt
+        make = (lambda: self.intent(first)) if roll < 0.46 else self.fact if roll < 0.74 else self.decline_prompt
         return self.draw(make)
 
     def tell(self, patterns, names):
@@ -153,11 +153,12 @@ class Generator:
         if rng.random() < 0.25:
             messages.append({"role": "system", "content": rng.choice(SYSTEM_PROMPTS)})
         roll = rng.random()
-        turns = 1 if roll < 0.50 else rng.randint(2, 5) if roll < 0.97 else rng.randint(8, 20)
-        with_name = turns > 1 and rng.random() < 0.62
+        # Mostly one question, or a name told and asked for: short samples teach most for their length.
+        turns = 1 if roll < 0.60 else rng.choices([2, 3, 4, 5], [50, 25, 15, 10])[0] if roll < 0.99 else rng.randint(8, 18)
+        with_name = turns > 1 and rng.random() < 0.8
         tell_at = rng.randrange(min(turns - 1, 3)) if with_name else None
         asks = {turns - 1} | {rng.randrange(tell_at + 1, turns)} if with_name else set()
-        correct_at = rng.randrange(tell_at + 1, turns) if with_name and turns > 2 and rng.random() < 0.3 else None
+        correct_at = rng.randrange(tell_at + 1, turns) if with_name and turns > 2 and rng.random() < 0.4 else None
         known = None
         for turn in range(turns):
             if turn == tell_at:
@@ -168,7 +169,7 @@ class Generator:
                 text, answer = self.ask(), recall.answer(known)
             elif known is None and rng.random() < 0.02:
                 text, answer = self.ask(), recall.UNKNOWN
-            elif turns == 1 and rng.random() < 0.07:
+            elif turns == 1 and rng.random() < 0.12:
                 text, answer, known = self.tell(recall.TELL, names)
             else:
                 text, answer = self.plain_turn(turn == 0)

@@ -39,13 +39,13 @@ def rotary_table(config):
     half = config.head_width // 2
     speed = config.rope_base ** (-torch.arange(half, dtype=torch.float32) / half)
     angle = torch.arange(config.context, dtype=torch.float32)[:, None] * speed
-    return angle.cos(), angle.sin()
+    return torch.polar(torch.ones_like(angle), angle)
 
 
-def rotate(x, cos, sin):
+def rotate(x, turns):
     """Rotate the pairs (2i, 2i+1), the order that GGUF's `llama` architecture expects unpermuted."""
-    even, odd = x[..., 0::2], x[..., 1::2]
-    return torch.stack((even * cos - odd * sin, even * sin + odd * cos), dim=-1).flatten(-2)
+    pairs = torch.view_as_complex(x.reshape(*x.shape[:-1], -1, 2))
+    return torch.view_as_real(pairs * turns).flatten(-2)
 
 
 class Block(nn.Module):
@@ -62,13 +62,13 @@ class Block(nn.Module):
         self.ffn_up = nn.Linear(config.width, config.hidden, bias=False)
         self.ffn_down = nn.Linear(config.hidden, config.width, bias=False)
 
-    def attention(self, x, cos, sin, mask):
+    def attention(self, x, turns, mask):
         config, (batch, length, _) = self.config, x.shape
         group = config.heads // config.kv_heads
         q = self.attn_q(x).view(batch, length, config.heads, -1).transpose(1, 2)
         k = self.attn_k(x).view(batch, length, config.kv_heads, -1).transpose(1, 2)
         v = self.attn_v(x).view(batch, length, config.kv_heads, -1).transpose(1, 2)
-        q, k = rotate(q, cos, sin), rotate(k, cos, sin)
+        q, k = rotate(q, turns), rotate(k, turns)
         # All heads of a group share keys: fold the group into the rows of the product.
         q = q.reshape(batch, config.kv_heads, group * length, -1)
         scores = q @ k.transpose(-1, -2) / math.sqrt(config.head_width)
@@ -77,8 +77,8 @@ class Block(nn.Module):
         mixed = mixed.view(batch, config.heads, length, -1).transpose(1, 2).reshape(batch, length, -1)
         return self.attn_output(mixed)
 
-    def forward(self, x, cos, sin, mask):
-        x = x + self.attention(self.attn_norm(x), cos, sin, mask)
+    def forward(self, x, turns, mask):
+        x = x + self.attention(self.attn_norm(x), turns, mask)
         y = self.ffn_norm(x)
         return x + self.ffn_down(functional.silu(self.ffn_gate(y)) * self.ffn_up(y))
 
@@ -90,9 +90,7 @@ class Model(nn.Module):
         self.token_embd = nn.Embedding(config.vocab, config.width)
         self.blk = nn.ModuleList(Block(config) for _ in range(config.layers))
         self.output_norm = Norm(config)
-        cos, sin = rotary_table(config)
-        self.register_buffer("cos", cos, persistent=False)
-        self.register_buffer("sin", sin, persistent=False)
+        self.register_buffer("turns", rotary_table(config), persistent=False)
         for name, parameter in self.named_parameters():
             if parameter.dim() == 2:
                 last = name.endswith(("attn_output.weight", "ffn_down.weight"))
@@ -103,7 +101,7 @@ class Model(nn.Module):
         mask = torch.full((length, length), float("-inf")).triu(1)
         x = self.token_embd(ids)
         for block in self.blk:
-            x = block(x, self.cos[:length], self.sin[:length], mask)
+            x = block(x, self.turns[:length], mask)
         return self.output_norm(x)
 
     def logits(self, features):

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Train the tokenizer and the network of the demo model on a corpus made by generate.py.
 
-    train.py CORPUS.jsonl OUT_DIR --minutes 45 [--threads 2] [--width 192 ...] [--resume CHECKPOINT]
+    train.py CORPUS.jsonl OUT_DIR --minutes 45 [--workers 2] [--width 192 ...] [--resume CHECKPOINT]
 
 The learning rate follows the elapsed share of --minutes, so a slower machine trains less, not longer.
 """
@@ -10,8 +10,10 @@ import argparse
 import dataclasses
 import json
 import math
+import multiprocessing
 import pathlib
 import random
+import re
 import time
 
 import numpy
@@ -22,6 +24,9 @@ from torch.nn import functional
 from model import Config, Model
 
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+NAME_ANSWER = re.compile(r"(Nice to meet you,|Your name is)( [^.!]+)([.!])")
+NAME_WEIGHT = 2.0
+CUT = 9
 WEIGHTS = {"assistant": 1.0, "user": 0.1, "system": 0.0}
 
 
@@ -33,7 +38,7 @@ def train_tokenizer(rows, vocab):
                                   initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
     # Every distinct message once: otherwise the answers, repeated thousands of times, take all merges.
     texts = sorted({message["content"] for row in rows for message in row["messages"]})
-    tokenizer.train_from_iterator(texts + ["system\n", "user\n", "assistant\n"] * 50, trainer)
+    tokenizer.train_from_iterator(texts + ["system\n", "user\n", "assistant\n"] * 2000, trainer)
     return tokenizer
 
 
@@ -51,14 +56,32 @@ class Encoder:
                 self.cache[text] = ids
         return ids
 
+    def body(self, role, text):
+        """Token ids and loss weights of one message."""
+        weight = WEIGHTS[role]
+        if role == "assistant" and (told := NAME_ANSWER.fullmatch(text)) is not None:
+            # The copied name is the only part of such an answer that is not learned by heart.
+            before, name, after = (self.text(part) for part in told.groups())
+            return before + name + after, [weight] * len(before) + [NAME_WEIGHT] * len(name) + [weight] * len(after)
+        ids = self.text(text)
+        return ids, [weight] * len(ids)
+
     def conversation(self, messages):
         ids, weights = [], []
         for message in messages:
-            role, body = message["role"], self.text(message["content"])
-            head = [self.start, *self.text(role + "\n")]
-            weight = WEIGHTS[role]
-            ids += [*head, *body, self.end, *self.text("\n")]
-            weights += [0.02] * len(head) + [weight] * (len(body) + 1) + [0.02]
+            body, body_weights = self.body(message["role"], message["content"])
+            head, tail = [self.start, *self.text(message["role"] + "\n")], self.text("\n")
+            ids += [*head, *body, self.end, *tail]
+            weights += [0.0] * len(head) + body_weights + [WEIGHTS[message["role"]]] + [0.0] * len(tail)
+        return ids, weights
+
+    def sample(self, messages, rng):
+        """A training sample. Most long last answers are cut: their first words decide, the rest is soon known."""
+        ids, weights = self.conversation(messages)
+        length = len(self.body("assistant", messages[-1]["content"])[0])
+        if length > CUT + 4 and rng.random() < 0.75:
+            keep = len(ids) - len(self.text("\n")) - 1 - length + CUT
+            return ids[:keep], weights[:keep]
         return ids, weights
 
     def prompt(self, messages):
@@ -97,7 +120,7 @@ def step_loss(model, ids, weights):
     features = model.features(ids[:, :-1])[chosen]
     losses = functional.cross_entropy(model.logits(features), ids[:, 1:][chosen], reduction="none")
     weight = target_weights[chosen]
-    answered = weight == 1.0
+    answered = weight >= 1.0
     return (losses * weight).sum() / weight.sum(), losses[answered].mean().item() if answered.any() else math.nan
 
 
@@ -106,14 +129,16 @@ def save(model, out):
     (out / "model.pt.part").rename(out / "model.pt")
 
 
-def fit(model, data, args, out):
+def fit(worker, model, data, args, out):
+    """One worker's loop. Workers share the weights and update them without locks; each has its own optimizer state."""
+    torch.set_num_threads(1)
     decay = [p for p in model.parameters() if p.dim() == 2]
     plain = [p for p in model.parameters() if p.dim() != 2]
     optimizer = torch.optim.AdamW([{"params": decay, "weight_decay": 0.05}, {"params": plain, "weight_decay": 0.0}],
                                   lr=args.rate, betas=(0.9, 0.98))
     began, limit, seen, step, shown = time.time(), args.minutes * 60, 0, 0, []
     log = open(out / "loss.tsv", "a", encoding="utf-8")
-    for ids, weights in batches(data, random.Random(args.seed), args.tokens, model.config.context):
+    for ids, weights in batches(data, random.Random(args.seed * 100 + worker), args.tokens, model.config.context):
         share = (time.time() - began) / limit
         if share >= 1:
             break
@@ -128,15 +153,14 @@ def fit(model, data, args, out):
         optimizer.step()
         seen, step = seen + int((weights > 0).sum()), step + 1
         shown.append(answer_loss)
-        if step % 50 == 0:
+        if worker == 0 and step % 50 == 0:
             elapsed = time.time() - began
             log.write(f"{step}\t{seen}\t{elapsed:.0f}\t{numpy.nanmean(shown):.4f}\t{rate:.6f}\t{seen / elapsed:.0f}\n")
             log.flush()
             shown = []
-        if step % 1000 == 0:
+        if worker == 0 and step % 500 == 0:
             save(model, out)
-    save(model, out)
-    print(f"{step} steps, {seen} tokens, {(time.time() - began) / 60:.1f} minutes")
+    print(f"worker {worker}: {step} steps, {seen} tokens, {(time.time() - began) / 60:.1f} minutes", flush=True)
 
 
 def main():
@@ -144,9 +168,9 @@ def main():
     parser.add_argument("corpus")
     parser.add_argument("out", type=pathlib.Path)
     parser.add_argument("--minutes", type=float, required=True)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--workers", type=int, default=2, help="processes of one thread each")
     parser.add_argument("--rate", type=float, default=2e-3)
-    parser.add_argument("--tokens", type=int, default=3072, help="positions per batch")
+    parser.add_argument("--tokens", type=int, default=2048, help="positions per batch")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--resume", type=pathlib.Path, help="continue from this model.pt (its folder holds tokenizer.json)")
     for field in dataclasses.fields(Config):
@@ -154,7 +178,7 @@ def main():
             parser.add_argument(f"--{field.name}", type=int, default=field.default)
     args = parser.parse_args()
     torch.manual_seed(args.seed)
-    torch.set_num_threads(args.threads)
+    torch.set_num_threads(1)
     args.out.mkdir(parents=True, exist_ok=True)
     with open(args.corpus, encoding="utf-8") as corpus:
         rows = [json.loads(line) for line in corpus]
@@ -169,14 +193,24 @@ def main():
                              kv_heads=args.kv_heads, hidden=args.hidden))
     tokenizer.save(str(args.out / "tokenizer.json"))
     encoder = Encoder(tokenizer)
-    data = []
+    data, rng = [], random.Random(args.seed)
     for row in rows:
-        ids, weights = encoder.conversation(row["messages"])
+        ids, weights = encoder.sample(row["messages"], rng)
         data.append((numpy.array(ids, dtype=numpy.int32), numpy.array(weights, dtype=numpy.float32)))
     del rows
     print(f"{sum(p.numel() for p in model.parameters())} parameters, vocabulary {tokenizer.get_vocab_size()}, "
           f"{len(data)} conversations, {sum(len(d[0]) for d in data)} tokens", flush=True)
-    fit(model, data, args, args.out)
+    # One thread a process: on a shared machine threads that wait for each other lose half their time.
+    model.share_memory()
+    workers = [multiprocessing.get_context("fork").Process(target=fit, args=(worker, model, data, args, args.out))
+               for worker in range(args.workers)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    if any(worker.exitcode for worker in workers):
+        raise SystemExit("a worker failed")
+    save(model, args.out)
 
 
 if __name__ == "__main__":
