@@ -4,7 +4,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 
 #[cfg(feature = "development")]
 use crate::command::trial;
-use crate::command::{chat, completions, config, doctor, models, receipt, serve, verify};
+use crate::command::{chat, completions, config, doctor, models, proxy, receipt, serve, verify};
 
 /// Private AI that anyone can check.
 ///
@@ -50,6 +50,7 @@ pub(crate) enum Command {
     #[cfg(feature = "development")]
     Try(trial::Flags),
     Chat(chat::Flags),
+    Proxy(proxy::Flags),
     Serve(serve::Flags),
     Verify(verify::Flags),
     Receipt(receipt::Flags),

@@ -5,6 +5,7 @@ pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod doctor;
 pub(crate) mod models;
+pub(crate) mod proxy;
 pub(crate) mod receipt;
 pub(crate) mod serve;
 #[cfg(feature = "development")]
@@ -25,6 +26,7 @@ pub(crate) fn run(command: Command, printer: &Printer) -> Result<Exit, Failure> 
         Command::Try(flags) => trial::run(&flags, printer),
         Command::Chat(flags) => chat::run(&flags, printer),
         Command::Serve(flags) => serve::run(&flags, printer),
+        Command::Proxy(flags) => proxy::run(&flags, printer),
         Command::Receipt(flags) => receipt::run(&flags, printer),
         Command::Verify(flags) => verify::run(&flags, printer),
         Command::Models(flags) => models::run(flags, printer),

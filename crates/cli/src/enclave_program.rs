@@ -46,13 +46,16 @@ pub(crate) fn version(program: &Path) -> Result<String, Failure> {
 
 /// Adds to `failure` why the program did not start, as far as its last words tell.
 pub(crate) fn explain_start(failure: Failure, talk: &str) -> Failure {
-    let last_words = talk
-        .trim()
-        .lines()
-        .rev()
-        .take(LAST_LINES)
-        .collect::<Vec<_>>();
-    let failure = last_words.iter().rev().fold(failure, Failure::cause);
+    let is_word = |line: &&str| !line.trim().is_empty() && !line.starts_with('{');
+    let words: Vec<_> = talk.lines().filter(is_word).collect();
+    let last = words.len().saturating_sub(LAST_LINES);
+    let mut failure = failure;
+    for line in words.iter().skip(last) {
+        failure = match line.strip_prefix("hint: ") {
+            Some(hint) => failure.hint(hint),
+            None => failure.cause(line.strip_prefix("error: ").unwrap_or(line)),
+        };
+    }
     match needed_glibc(talk) {
         Some(version) => failure.hint(format!(
             "this system's C library is older than {version}, for which subrosa-enclave was built: build it here \
@@ -91,8 +94,21 @@ mod tests {
 
     #[test]
     fn other_last_words_are_shown_without_a_guess() {
-        let failure = explain_start(Failure::new(Exit::Failed, "does not start"), "one\ntwo\n");
+        let failure = explain_start(
+            Failure::new(Exit::Failed, "does not start"),
+            "{}\none\n\nerror: two\n",
+        );
         assert_eq!(failure.causes(), ["one", "two"]);
         assert_eq!(failure.next_step(), None);
+    }
+
+    #[test]
+    fn a_hint_of_the_program_is_passed_on() {
+        let failure = explain_start(
+            Failure::new(Exit::Failed, "does not start"),
+            "error: a\n\nhint: b\n",
+        );
+        assert_eq!(failure.causes(), ["a"]);
+        assert_eq!(failure.next_step(), Some("b"));
     }
 }

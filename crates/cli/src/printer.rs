@@ -158,12 +158,6 @@ impl Printer {
         self.talk(&format!("{text}\n"));
     }
 
-    /// A prompt: talk without a line feed.
-    pub(crate) fn prompt(&self, tone: Tone, text: &str) {
-        let text = self.talk_tone(tone, &one_line(text));
-        self.talk(&format!("{text} "));
-    }
-
     /// A failure: `error:` line, causes, blank line, `hint:` line. With `--json`
     /// the same as one document on stdout's sibling, stderr.
     pub(crate) fn failure(&self, failure: &Failure) {
