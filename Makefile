@@ -17,7 +17,7 @@ BIN := $(or $(CARGO_TARGET_DIR),target)/debug
 CORE := -p subrosa-attest -p subrosa-channel -p subrosa-api
 
 .PHONY: help setup setup-check try proxy development test lint check docs deny advisories fuzz fuzz-short \
-	bench e2e vectors vectors-check claims release release-features attack clean
+	bench e2e vectors vectors-check claims release release-features install-check attack clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -77,6 +77,12 @@ e2e: tests/e2e/run ## Official Python and Node clients against the proxy
 	@scripts/setup e2e
 	@cargo build $(ALL) --bins >&2
 	@tests/e2e/run $(ARGS)
+
+install-check: setup ## Install the static client into an empty root and chat from there (needs root)
+	@scripts/setup static
+	@cargo build $(ALL) --bins >&2
+	@cargo build --locked -p subrosa --no-default-features --features development --target x86_64-unknown-linux-musl >&2
+	@tests/install/run $(ARGS)
 
 attack: ## Cheap adversary tests: the ones that play the relay, the host or a web page
 	@scripts/attack
