@@ -27,6 +27,10 @@ pub struct EmbeddedConfig {
     pub sandbox: SandboxMode,
     /// Threads that compute: at most the dedicated processors.
     pub threads: u16,
+    /// Whether those processors serve nothing else. Threads then wait for each
+    /// other by spinning, which is faster; on processors that are shared it is
+    /// many times slower, so the default is to sleep.
+    pub dedicated_processors: bool,
     /// Answers computed at the same time, each choice counted.
     pub max_streams: u16,
     /// Requests that may wait for a place.
@@ -70,6 +74,7 @@ impl EmbeddedConfig {
             worker_arguments: vec!["worker".to_owned()],
             sandbox: SandboxMode::Required,
             threads: 2,
+            dedicated_processors: false,
             max_streams: 8,
             max_queue: 64,
             context_tokens: 4096,

@@ -90,6 +90,7 @@ fn spawn(
     command
         .args(&config.worker_arguments)
         .env_clear()
+        .env("OMP_WAIT_POLICY", wait_policy(config))
         .stdin(Stdio::from(OwnedFd::from(pipe)))
         .stdout(Stdio::null())
         .stderr(Stdio::null());
@@ -102,6 +103,16 @@ fn spawn(
     let mut command = tokio::process::Command::from(command);
     command.kill_on_drop(true);
     command.spawn().map_err(StartError::Spawn)
+}
+
+/// How the threads of the library's OpenMP runtime wait (OpenMP 5.2, §21.1.7):
+/// the only environment a worker has.
+fn wait_policy(config: &EmbeddedConfig) -> &'static str {
+    if config.dedicated_processors {
+        "active"
+    } else {
+        "passive"
+    }
 }
 
 async fn send(mut writer: OwnedWriteHalf, mut frames: mpsc::UnboundedReceiver<Vec<u8>>) {

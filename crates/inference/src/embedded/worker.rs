@@ -1,7 +1,8 @@
 //! The worker process: sandbox, model, then requests until the pipe closes.
 //!
 //! Its standard input is a socket to the supervisor; the model is an inherited
-//! descriptor. It has no environment, no file, no network and no keys.
+//! descriptor. It has no file, no network and no keys, and of
+//! the environment only how its threads wait.
 
 use std::fs::File;
 use std::os::fd::AsFd as _;
