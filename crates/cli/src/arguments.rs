@@ -49,6 +49,14 @@ pub(crate) struct OutputFlags {
 pub(crate) enum Command {
     #[cfg(feature = "development")]
     Try(trial::Flags),
+    /// Not in this build: needs the feature `development`
+    #[cfg(not(feature = "development"))]
+    #[command(hide = true)]
+    Try {
+        /// Whatever follows
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        _rest: Vec<std::ffi::OsString>,
+    },
     Chat(chat::Flags),
     Proxy(proxy::Flags),
     Serve(serve::Flags),

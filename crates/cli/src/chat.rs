@@ -49,7 +49,7 @@ pub(crate) struct TranscriptFlags {
 /// What came of a question.
 enum Outcome {
     Stopped,
-    Whole(Answer),
+    Whole(Box<Answer>),
 }
 
 /// A whole answer with its receipt.
@@ -106,7 +106,7 @@ impl Chat<'_> {
                         self.printer
                             .say("a new conversation; the old one is forgotten");
                     }
-                    Some(Ok(command)) => self.obey(command, last.as_ref())?,
+                    Some(Ok(command)) => self.obey(command, last.as_deref())?,
                     Some(Err(unknown)) => self.printer.say(unknown),
                     None => last = self.turn(&mut conversation, &line)?.or(last),
                 },
@@ -115,7 +115,11 @@ impl Chat<'_> {
     }
 
     /// One question of a person, and its answer.
-    fn turn(&self, conversation: &mut Conversation, line: &str) -> Result<Option<Answer>, Failure> {
+    fn turn(
+        &self,
+        conversation: &mut Conversation,
+        line: &str,
+    ) -> Result<Option<Box<Answer>>, Failure> {
         conversation.ask(line);
         let outcome = self.answer(conversation, |piece| self.printer.piece(piece));
         match outcome {
@@ -175,12 +179,12 @@ impl Chat<'_> {
         conversation.answer(&text);
         let receipt = finished.save(&self.receipts)?;
         self.keep(conversation)?;
-        Ok(Outcome::Whole(Answer {
+        Ok(Outcome::Whole(Box::new(Answer {
             text,
             length_reached,
             finished,
             receipt,
-        }))
+        })))
     }
 
     /// What follows an answer to another program.

@@ -24,6 +24,8 @@ pub(crate) fn run(command: Command, printer: &Printer) -> Result<Exit, Failure> 
         Command::Completions(flags) => completions::run(&flags, printer),
         #[cfg(feature = "development")]
         Command::Try(flags) => trial::run(&flags, printer),
+        #[cfg(not(feature = "development"))]
+        Command::Try { .. } => Err(no_development()),
         Command::Chat(flags) => chat::run(&flags, printer),
         Command::Serve(flags) => serve::run(&flags, printer),
         Command::Proxy(flags) => proxy::run(&flags, printer),
@@ -31,4 +33,14 @@ pub(crate) fn run(command: Command, printer: &Printer) -> Result<Exit, Failure> 
         Command::Verify(flags) => verify::run(&flags, printer),
         Command::Models(flags) => models::run(flags, printer),
     }
+}
+
+/// The simulated platform protects nothing, so released programs do not know it.
+#[cfg(not(feature = "development"))]
+pub(crate) fn no_development() -> Failure {
+    Failure::new(
+        Exit::Usage,
+        "this is a released build, which knows no simulated platform",
+    )
+    .hint("in a checkout of the source: make try; against a real service: subrosa chat --url …")
 }

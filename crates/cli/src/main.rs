@@ -8,6 +8,11 @@
 //! The engine is not linked here: what serves a model is the separate binary
 //! `subrosa-enclave`.
 
+#![expect(
+    clippy::doc_markdown,
+    reason = "doc comments of arguments are help texts"
+)]
+
 mod arguments;
 mod chat;
 mod client_failure;

@@ -1,6 +1,6 @@
 //! The only way out: stdout carries data, stderr carries talk.
 
-use std::fmt::Display;
+use std::fmt::{Display, Write as _};
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Mutex, PoisonError};
 
@@ -177,11 +177,11 @@ impl Printer {
             harmless(failure.message())
         );
         for cause in failure.causes() {
-            text.push_str(&format!("  because: {}\n", harmless(cause)));
+            let _infallible = writeln!(text, "  because: {}", harmless(cause));
         }
         if let Some(hint) = failure.next_step() {
             let label = self.talk_tone(Tone::Strong, "hint:");
-            text.push_str(&format!("\n{label} {}\n", harmless(hint)));
+            let _infallible = writeln!(text, "\n{label} {}", harmless(hint));
         }
         self.talk(&text);
     }

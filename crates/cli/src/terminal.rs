@@ -4,6 +4,7 @@
 //! is on screen: a verdict, for instance. Nothing of the kind is printed.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 /// Replaces what could move the cursor, change colours or reorder text.
 ///
@@ -31,7 +32,7 @@ pub(crate) fn harmless_json(json: &str) -> String {
         } else {
             let mut units = [0; 2];
             for unit in char.encode_utf16(&mut units) {
-                escaped.push_str(&format!("\\u{unit:04x}"));
+                let _infallible = write!(escaped, "\\u{unit:04x}");
             }
         }
     }

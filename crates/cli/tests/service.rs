@@ -8,7 +8,9 @@
     clippy::arithmetic_side_effects,
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::needless_pass_by_value,
     clippy::panic,
+    clippy::print_stderr,
     clippy::unwrap_used,
     reason = "tests"
 )]
@@ -36,6 +38,26 @@ fn try_answers_one_prompt_from_stdin() {
     assert!(answer.contains("Hello there"));
     assert_eq!(verdict, "NOT PROTECTED (development): simulated platform");
     assert!(receipt.starts_with("receipt: "));
+}
+
+#[test]
+fn try_answers_with_the_demo_model() {
+    if !enclave_is_built() {
+        return;
+    }
+    let outcome = Home::new().run_with(&["try"], b"Hello, who are you?");
+    if outcome.stderr.contains("needs a build with the feature") {
+        assert!(std::env::var_os("CI").is_none(), "{outcome:?}");
+        eprintln!("skipped: subrosa-enclave is built without its engine");
+        return;
+    }
+    assert_eq!(outcome.exit, Some(0), "{outcome:?}");
+    let lines: Vec<_> = outcome.stdout.lines().collect();
+    assert!(lines.len() >= 3 && !lines[0].is_empty(), "{outcome:?}");
+    assert!(
+        lines.contains(&"NOT PROTECTED (development): simulated platform"),
+        "{outcome:?}"
+    );
 }
 
 #[test]

@@ -6,7 +6,9 @@
     clippy::arithmetic_side_effects,
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::needless_pass_by_value,
     clippy::panic,
+    clippy::print_stderr,
     clippy::unwrap_used,
     reason = "tests"
 )]
@@ -151,6 +153,29 @@ fn a_secret_root_file_is_no_public_one() {
     let home = home();
     home.write("root.json", "{}");
     assert_eq!(verify(&home, NOT_BEFORE, &[]).exit, Some(2));
+}
+
+/// The bundle that `tests/release.rs` shows to builds without the feature
+/// `development`, which cannot make one.
+#[test]
+fn the_bundle_for_released_builds_is_still_one() {
+    let data = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    if std::env::var_os("SUBROSA_UPDATE_SNAPSHOTS").is_some() && !data.exists() {
+        let node = Node::new();
+        std::fs::create_dir_all(&data).unwrap();
+        std::fs::write(data.join("simulated.bundle"), &node.bundle).unwrap();
+        std::fs::write(data.join("simulated-root.json"), &node.root).unwrap();
+        std::fs::write(data.join("simulated-policy.toml"), policy()).unwrap();
+    }
+    let home = Home::new();
+    for (from, to) in [
+        ("simulated.bundle", "bundle"),
+        ("simulated-root.json", "root.json"),
+        ("simulated-policy.toml", "policy.toml"),
+    ] {
+        home.write(to, std::fs::read(data.join(from)).unwrap());
+    }
+    assert_eq!(verify(&home, NOT_BEFORE, &[]).exit, Some(6));
 }
 
 fn home() -> Home {

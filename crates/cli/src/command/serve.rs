@@ -62,6 +62,10 @@ struct DevelopmentFlags {
     engine: EngineFlags,
 }
 
+#[cfg_attr(
+    not(feature = "development"),
+    expect(unused_variables, reason = "it only prints in development")
+)]
 pub(crate) fn run(flags: &Flags, printer: &Printer) -> Result<Exit, Failure> {
     #[cfg(feature = "development")]
     if flags.development.development {
@@ -69,9 +73,7 @@ pub(crate) fn run(flags: &Flags, printer: &Printer) -> Result<Exit, Failure> {
     }
     #[cfg(not(feature = "development"))]
     if flags.development {
-        printer.detail("this is a build without the feature `development`");
-        return Err(Failure::new(Exit::Usage, "this build knows no simulated platform")
-            .hint("use a build with the feature `development`: cargo build -p subrosa --features development"));
+        return Err(crate::command::no_development());
     }
     let Some(config) = &flags.config else {
         return Err(

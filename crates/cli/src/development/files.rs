@@ -40,6 +40,8 @@ pub(crate) struct Prepared {
 /// The engine, as the configuration and the policy name it.
 struct Model {
     configuration: String,
+    /// What a request that leaves it open gets.
+    sampling: &'static str,
     weights: [u8; 32],
     name: String,
     words: String,
@@ -87,13 +89,18 @@ impl Model {
             (Some(path), _) => Self::file(path, printer),
             (None, Some(Engine::Echo)) => Ok(Self {
                 configuration: "kind = \"echo\"\n".to_owned(),
+                sampling: "",
                 // The test engine has no weights; a key configuration says so.
                 weights: absent_weights(),
                 name: "echo".to_owned(),
                 words: "the echo engine, which repeats what it is told".to_owned(),
             }),
             (None, _) => Ok(Self {
-                configuration: format!("kind = \"embedded\"\nmodel = \"demo\"\n{EMBEDDED}"),
+                configuration: format!(
+                    "kind = \"embedded\"\nmodel = \"demo\"\ncontext_tokens = 1024\n{EMBEDDED}"
+                ),
+                // As its score was measured (models/demo/README.md).
+                sampling: "[sampling]\ntemperature = 0.0\n\n",
                 weights: demo_weights()?,
                 name: "subrosa-demo".to_owned(),
                 words: "the demo model (a toy of a few million parameters)".to_owned(),
@@ -134,6 +141,7 @@ impl Model {
         );
         Ok(Self {
             configuration: format!("kind = \"embedded\"\n{table}{EMBEDDED}"),
+            sampling: "",
             weights,
             words: format!("the model {name}"),
             name,
@@ -172,9 +180,9 @@ fn configuration(listen: SocketAddr, model: &Model) -> String {
         "# Made by subrosa for development; the service refuses keys it does not know.\n\
          [listen]\naddress = \"{listen}\"\n\n\
          [limits]\ndrain_seconds = 2\n\n\
-         [engine]\n{}\n\
+         [engine]\n{}\n{}\
          [platform]\nkind = \"simulated\"\nroot_secret = \"root-secret.json\"\n",
-        model.configuration
+        model.configuration, model.sampling
     )
 }
 
@@ -280,6 +288,7 @@ mod tests {
                 "kind = \"embedded\"\nmodel = {{ path = {} }}\n",
                 quoted("a\"\n[limits]\nqueue = 1")
             ),
+            sampling: "",
             weights: [0; 32],
             name: String::new(),
             words: String::new(),
