@@ -14,7 +14,7 @@ const client = new OpenAI({
 const messages = [{ role: "user", content: "Hello!" }];
 const schema = {
   type: "object",
-  properties: { city: { type: "string" } },
+  properties: { city: { type: "string", enum: ["Oslo", "Rome"] } },
   required: ["city"],
   additionalProperties: false,
 };

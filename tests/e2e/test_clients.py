@@ -14,7 +14,7 @@ MODEL = "subrosa-demo"
 HELLO = [{"role": "user", "content": "Hello!"}]
 WEATHER = {
     "type": "object",
-    "properties": {"city": {"type": "string"}},
+    "properties": {"city": {"type": "string", "enum": ["Oslo", "Rome"]}},
     "required": ["city"],
     "additionalProperties": False,
 }
@@ -170,7 +170,7 @@ class Messages(unittest.TestCase):
     def test_a_tool_is_used(self):
         tool = {"name": "get_weather", "description": "Weather", "input_schema": WEATHER}
         message = self.client.messages.create(
-            model=MODEL, max_tokens=96, messages=HELLO, tools=[tool], tool_choice={"type": "any"}, temperature=0
+            model=MODEL, max_tokens=96, messages=HELLO, tools=[tool], tool_choice={"type": "any"}, extra_body={"temperature": 0}
         )
         use = [block for block in message.content if block.type == "tool_use"][0]
         self.assertEqual((use.name, list(use.input)), ("get_weather", ["city"]))
