@@ -41,11 +41,18 @@ impl Connection {
     }
 
     pub fn exchange(&mut self, sealed: &[u8]) -> Reply<'_> {
+        self.post(sealed);
+        self.reply().unwrap()
+    }
+
+    /// Sends a sealed request and does not wait for the answer.
+    pub fn post(&mut self, sealed: &[u8]) {
         let head = format!(
             "POST /subrosa/v1/exchange HTTP/1.1\r\nhost: x\r\ncontent-type: message/ohttp-chunked-req\r\ncontent-length: {}\r\n\r\n",
             sealed.len()
         );
-        self.request(&head, sealed)
+        // The service may answer, and close, before it has read everything.
+        let _ = self.send(&[head.as_bytes(), sealed].concat());
     }
 
     /// Sends exactly these bytes.
