@@ -387,20 +387,13 @@ impl<'a, 'm> Scheduler<'a, 'm> {
 
     /// A chunk of prompts, shared equally.
     fn add_prompts(&mut self, outputs: &mut Vec<Output>) -> Option<()> {
-        let missing =
-            |running: &Running| running.request.prompt.len().saturating_sub(running.filled);
-        let mut left = self.chunk;
-        let mut waiting = self.running.iter().filter(|r| missing(r) > 0).count();
-        // Shortest first: what it leaves of its share goes to the others.
-        let mut order: Vec<usize> = (0..self.running.len()).collect();
-        order.sort_by_key(|index| self.running.get(*index).map_or(0, missing));
-        for index in order {
-            let Some(running) = self.running.get_mut(index).filter(|r| missing(r) > 0) else {
-                continue;
-            };
-            let share = left.checked_div(waiting).unwrap_or(0).max(1);
-            waiting = waiting.saturating_sub(1);
-            let take = missing(running).min(share).min(left);
+        let missing: Vec<usize> = self
+            .running
+            .iter()
+            .map(|running| running.request.prompt.len().saturating_sub(running.filled))
+            .collect();
+        for (index, take) in shares(&missing, self.chunk).into_iter().enumerate() {
+            let running = self.running.get_mut(index)?;
             let last = running.request.prompt.len().saturating_sub(1);
             let sequence = running.choices.first()?.sequence;
             for _ in 0..take {
@@ -419,10 +412,6 @@ impl<'a, 'm> Scheduler<'a, 'm> {
                     });
                 }
                 running.filled = at.saturating_add(1);
-            }
-            left = left.saturating_sub(take);
-            if left == 0 {
-                break;
             }
         }
         Some(())
@@ -526,9 +515,55 @@ impl<'a, 'm> Scheduler<'a, 'm> {
     }
 }
 
+/// How many of `chunk` prompt tokens each request gets: all the same, but none
+/// more than it is `missing`, and what the shortest leave goes to the others.
+fn shares(missing: &[usize], chunk: usize) -> Vec<usize> {
+    let mut shares = vec![0; missing.len()];
+    let mut order: Vec<(usize, usize)> = missing.iter().copied().enumerate().collect();
+    order.retain(|(_, missing)| *missing > 0);
+    order.sort_by_key(|(_, missing)| *missing);
+    let mut left = chunk;
+    let mut waiting = order.len();
+    for (index, missing) in order {
+        let share = left.checked_div(waiting).unwrap_or(0).max(1).min(left);
+        let take = missing.min(share);
+        if let Some(slot) = shares.get_mut(index) {
+            *slot = take;
+        }
+        left = left.saturating_sub(take);
+        waiting = waiting.saturating_sub(1);
+    }
+    shares
+}
+
 fn usize_of(number: u32) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
 
 /// How long the worker waits before it wipes the memory of finished answers.
 const REST: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_prompts_share_a_chunk_equally() {
+        assert_eq!(shares(&[1000, 1000, 0, 2000], 300), [100, 100, 0, 100]);
+    }
+
+    #[test]
+    fn what_a_short_prompt_leaves_goes_to_the_others() {
+        assert_eq!(shares(&[1000, 10, 1000], 300), [145, 10, 145]);
+    }
+
+    #[test]
+    fn no_prompt_gets_more_than_it_is_missing() {
+        assert_eq!(shares(&[5, 0, 7], 300), [5, 0, 7]);
+    }
+
+    #[test]
+    fn a_chunk_is_never_exceeded() {
+        assert_eq!(shares(&[9; 5], 3).iter().sum::<usize>(), 3);
+    }
+}
