@@ -1,5 +1,7 @@
 //! What the integration tests share.
 
+#[cfg(feature = "embedded")]
+pub mod engine;
 pub mod gguf;
 
 use std::fs::File;
