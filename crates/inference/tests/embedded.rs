@@ -25,7 +25,7 @@ use subrosa_api::json::Json;
 use subrosa_api::request::{ResponseFormat, ToolChoice};
 use subrosa_inference::Engine as _;
 use support::engine::{ask, config, endless, fair, of, prompt, roomy, schema, start, tiny, tool};
-use support::{ModelFile, Whole, chat};
+use support::{ModelFile, chat};
 
 // Answers.
 
