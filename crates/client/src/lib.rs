@@ -10,8 +10,12 @@
 //! did not come out of the seal. It reads no environment variable and follows no redirect: where
 //! it connects to is what its caller says.
 //!
+//! [`proxy`] offers the same to applications that speak the APIs of OpenAI or Anthropic.
+//!
 //! Read the modules in this order: [`ServiceUrl`], [`Config`], [`Client`], [`VerifiedNode`],
-//! [`Exchange`], [`EventStream`], [`receipt`].
+//! [`Exchange`], [`EventStream`], [`receipt`], [`proxy`].
+
+#![expect(clippy::doc_markdown, reason = "OpenAI is a name, not code")]
 
 mod address;
 mod client;
@@ -23,6 +27,7 @@ mod exchange;
 mod node;
 mod nodes;
 
+pub mod proxy;
 pub mod receipt;
 mod stream;
 mod transport;
