@@ -19,6 +19,20 @@
 
 mod support;
 
+#[cfg(feature = "development")]
+mod attacks_on_answers;
+#[cfg(feature = "development")]
+mod attacks_on_keys;
+#[cfg(feature = "development")]
+mod attacks_on_proxy;
 mod attacks_on_roots;
 #[cfg(feature = "development")]
+mod attacks_on_verification;
+#[cfg(feature = "development")]
 mod exchanges;
+#[cfg(feature = "development")]
+mod proxy;
+#[cfg(feature = "development")]
+mod receipts;
+#[cfg(feature = "development")]
+mod retries;

@@ -52,6 +52,8 @@ pub struct Server {
     pub seen: Arc<Mutex<Vec<Seen>>>,
     /// Exchanges whose client went away before the reply ended.
     pub gone: Arc<Mutex<u32>>,
+    /// Exchanges whose reply was sent to its end.
+    pub finished: Arc<Mutex<u32>>,
     task: JoinHandle<()>,
 }
 
@@ -111,12 +113,37 @@ impl Server {
         on_exchange: impl FnMut(&Seen, Result<OpenedExchange, OpenError>) -> Reply + Send + 'static,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::on(listener, world, on_document, on_exchange)
+    }
+
+    /// A node at an address that answers requests that do not open as an honest one does.
+    pub async fn at(address: SocketAddr, world: &World) -> Self {
+        let listener = TcpListener::bind(address).await.unwrap();
+        Self::on(
+            listener,
+            world,
+            |_| None,
+            |_, opened| match opened {
+                Ok(opened) => Reply::sealed(honest(opened)),
+                Err(error) => Reply::problem(error.code()),
+            },
+        )
+    }
+
+    fn on(
+        listener: TcpListener,
+        world: &World,
+        on_document: impl Fn(&str) -> Option<Reply> + Send + Sync + 'static,
+        on_exchange: impl FnMut(&Seen, Result<OpenedExchange, OpenError>) -> Reply + Send + 'static,
+    ) -> Self {
         let address = listener.local_addr().unwrap();
         let (seen, gone) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(0)));
+        let finished = Arc::new(Mutex::new(0));
         let shared = Shared {
             world: world.clone(),
             seen: Arc::clone(&seen),
             gone: Arc::clone(&gone),
+            finished: Arc::clone(&finished),
             on_document: Arc::new(on_document),
             on_exchange: Arc::new(Mutex::new(Box::new(on_exchange))),
         };
@@ -130,6 +157,7 @@ impl Server {
             address,
             seen,
             gone,
+            finished,
             task,
         }
     }
@@ -156,6 +184,7 @@ struct Shared {
     world: World,
     seen: Arc<Mutex<Vec<Seen>>>,
     gone: Arc<Mutex<u32>>,
+    finished: Arc<Mutex<u32>>,
     on_document: Arc<OnDocument>,
     on_exchange: Arc<Mutex<Box<OnExchange>>>,
 }
@@ -167,15 +196,18 @@ impl Shared {
         };
         self.seen.lock().unwrap().push(seen.clone());
         let path = seen.head.split(' ').nth(1).unwrap().to_owned();
-        let reply = if path == "/subrosa/v1/exchange" {
+        let is_exchange = path == "/subrosa/v1/exchange";
+        let reply = if is_exchange {
             let opened = self.world.open(&seen.body);
             (self.on_exchange.lock().unwrap())(&seen, opened)
         } else {
             let document = (self.on_document)(&path).or_else(|| self.world.document(&path));
             document.unwrap_or(Reply::plain(404, "{}"))
         };
-        if send(&mut stream, reply).await.is_err() {
-            *self.gone.lock().unwrap() += 1;
+        match send(&mut stream, reply).await {
+            Ok(()) if is_exchange => *self.finished.lock().unwrap() += 1,
+            Ok(()) => {}
+            Err(_) => *self.gone.lock().unwrap() += 1,
         }
     }
 }

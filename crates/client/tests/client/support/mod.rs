@@ -2,12 +2,15 @@
 //! whatever a test tells it.
 #![allow(dead_code, unused_imports, reason = "not every build has every test")]
 
+mod app;
 mod http;
 mod world;
 
+pub use app::{Answer, App, POST_CHAT, chat_body};
 pub use http::{End, Reply, Seen, Server};
 pub use world::{
-    CONFIGURATION, Keys, MEASUREMENT, NOW, TestClock, TestRng, WEIGHTS, World, policy_text, root,
+    CONFIGURATION, Keys, MEASUREMENT, NOW, TestClock, TestRng, WEIGHTS, World, entry, evidence,
+    policy_text, root,
 };
 
 use subrosa_api::error::ApiError;

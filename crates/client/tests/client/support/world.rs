@@ -99,10 +99,10 @@ impl World {
         };
         edit(&mut params);
         let seed = self.seed.fetch_add(1, Ordering::SeqCst);
-        let epoch = Epoch::generate(&params, 64, &mut TestRng(seed << 32)).unwrap();
+        let epoch = Epoch::generate(&params, 4096, &mut TestRng(seed << 32)).unwrap();
         let kc = epoch.key_configuration().clone();
         self.gateway.lock().unwrap().add(epoch);
-        let bundle = bundle(kc.as_bytes(), kc.as_bytes());
+        let bundle = evidence(kc.as_bytes(), kc.as_bytes());
         let entry = entry(&kc, &bundle);
         Keys { kc, bundle, entry }
     }
@@ -161,14 +161,14 @@ impl World {
 }
 
 /// Evidence that binds `bound`, in a bundle that holds `shown`.
-pub fn bundle(bound: &[u8], shown: &[u8]) -> Vec<u8> {
+pub fn evidence(bound: &[u8], shown: &[u8]) -> Vec<u8> {
     let root = root();
     let data = report_data(bound, None, None);
     let report = root
         .platform()
         .report(&data, &Measurement::new(MEASUREMENT));
-    let evidence = root.platform().evidence(&report);
-    let bundle = Bundle::builder(shown).snp(evidence).build().unwrap();
+    let snp = root.platform().evidence(&report);
+    let bundle = Bundle::builder(shown).snp(snp).build().unwrap();
     bundle.as_bytes().to_vec()
 }
 
