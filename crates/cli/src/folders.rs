@@ -3,7 +3,7 @@
 use std::env;
 use std::ffi::OsString;
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -103,6 +103,7 @@ pub(crate) fn make_private_folder(path: &Path) -> Result<(), Failure> {
 }
 
 /// Writes a file that only its owner can read, whole or not at all.
+#[cfg(feature = "development")]
 pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let folder = path.parent().unwrap_or(Path::new("."));
     make_private_folder(folder)?;
@@ -110,7 +111,7 @@ pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
         .prefix(".unfinished-")
         .tempfile_in(folder)
         .and_then(|mut file| {
-            file.write_all(bytes)?;
+            io::Write::write_all(&mut file, bytes)?;
             file.as_file().sync_all()?;
             file.persist(path).map_err(|error| error.error)
         });

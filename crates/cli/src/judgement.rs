@@ -36,6 +36,14 @@ pub(crate) enum Judgement {
 }
 
 impl TrustFlags {
+    #[cfg_attr(
+        not(feature = "development"),
+        expect(
+            clippy::unnecessary_wraps,
+            clippy::unused_self,
+            reason = "there is nothing to choose then"
+        )
+    )]
     pub(crate) fn load(&self) -> Result<Trust, Failure> {
         #[cfg(feature = "development")]
         if let Some(path) = &self.development_root {
