@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::stats::Interval;
+use crate::stats::{Interval, median};
 
 /// One line of a table.
 #[derive(Debug, Serialize)]
@@ -19,8 +19,57 @@ pub struct Row {
     pub found: Interval,
     /// What was hoped for, in words; empty where there is no goal.
     pub goal: String,
-    /// Every round, in the unit or as pairs of seconds.
+    /// Every round: ours and theirs.
     pub raw: Vec<(f64, f64)>,
+}
+
+impl Row {
+    /// Ours divided by theirs, round by round.
+    #[must_use]
+    pub fn ratio(name: impl Into<String>, goal: &str, raw: Vec<(f64, f64)>) -> Self {
+        let ratios: Vec<f64> = raw.iter().map(|(ours, theirs)| ours / theirs).collect();
+        Self {
+            name: name.into(),
+            unit: "ratio",
+            found: median(&ratios, &mut rand::rng()),
+            goal: goal.to_owned(),
+            raw,
+        }
+    }
+
+    /// Ours minus theirs, round by round, in the unit of both.
+    #[must_use]
+    pub fn difference(
+        name: impl Into<String>,
+        unit: &'static str,
+        goal: &str,
+        raw: Vec<(f64, f64)>,
+    ) -> Self {
+        let differences: Vec<f64> = raw.iter().map(|(ours, theirs)| ours - theirs).collect();
+        Self {
+            name: name.into(),
+            unit,
+            found: median(&differences, &mut rand::rng()),
+            goal: goal.to_owned(),
+            raw,
+        }
+    }
+
+    /// One number.
+    #[must_use]
+    pub fn single(name: impl Into<String>, unit: &'static str, goal: &str, value: f64) -> Self {
+        Self {
+            name: name.into(),
+            unit,
+            found: Interval {
+                median: value,
+                low: value,
+                high: value,
+            },
+            goal: goal.to_owned(),
+            raw: vec![(value, 0.0)],
+        }
+    }
 }
 
 /// Writes `<name>.json` (with raw data) and `<name>.md` (the table) into

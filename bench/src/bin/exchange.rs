@@ -1,8 +1,6 @@
 //! The cost of the sealed exchange itself: both ends, one thread, no network.
 
-#![allow(clippy::print_stdout, reason = "a program that prints a table")]
-
-use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use aes_gcm::aead::{Aead as _, KeyInit};
@@ -11,44 +9,45 @@ use hpke::aead::ChaCha20Poly1305;
 use hpke::kdf::HkdfSha256;
 use hpke::kem::XWing;
 use hpke::{Kem as _, OpModeR, OpModeS, setup_receiver, setup_sender_with_rng};
+use subrosa_bench::arguments::Arguments;
 use subrosa_bench::node::Node;
 use subrosa_bench::report::{Row, write};
-use subrosa_bench::stats::{each, median, pairs};
+use subrosa_bench::stats::{each, pairs};
+use subrosa_bench::{Failed, finish};
 use subrosa_channel::{
     InnerRequest, Profile, ResponseClass, ResponseHead, ResponseSecrecy, SealOptions, seal_request,
 };
 
-type Failed = Box<dyn std::error::Error>;
+fn main() -> ExitCode {
+    finish(run())
+}
 
-fn main() -> Result<(), Failed> {
-    let folder = std::env::args()
-        .nth(1)
-        .map_or_else(|| PathBuf::from("bench/results"), PathBuf::from);
-    let node = Node::new()?;
+fn run() -> Result<String, Failed> {
+    let arguments = Arguments::read(&[])?;
+    let rounds = arguments.rounds;
+    let node = Node::new().map_err(|error| error.to_string())?;
     let mut rows = Vec::new();
-    for (name, secrecy, goal) in [
+    for (name, secrecy) in [
         (
-            "sealed exchange, no client ephemeral ÷ bare HPKE exchange",
+            "sealed exchange, no client ephemeral",
             ResponseSecrecy::KeyOnly,
-            "",
         ),
         (
-            "sealed exchange, with client ephemeral ÷ bare HPKE exchange",
+            "sealed exchange, with client ephemeral",
             ResponseSecrecy::ClientEphemeral,
-            "",
         ),
     ] {
-        let raw = pairs(ROUNDS, || exchange(&node, secrecy), bare_hpke);
-        rows.extend(ratio_and_cost(name, goal, raw));
+        let raw = pairs(rounds, || exchange(&node, secrecy), bare_hpke);
+        let milliseconds = raw.iter().map(|(ours, _)| (ours * 1000.0, 0.0)).collect();
+        let ratio = format!("time: {name} ÷ bare HPKE exchange");
+        rows.push(Row::ratio(ratio, "", raw));
+        let cost = format!("{name}, both ends");
+        rows.push(Row::difference(cost, "ms", "", milliseconds));
     }
-    let raw = pairs(ROUNDS, || records(&node), raw_aes);
-    rows.push(ratio(
-        "sealing and opening 1 MiB of records ÷ raw AES-256-GCM",
-        "",
-        raw,
-    ));
-    println!("{}", write(&folder, "exchange", &rows)?);
-    Ok(())
+    let raw = pairs(rounds, || records(&node), raw_aes);
+    let name = "time: sealing and opening 1 MiB of records ÷ raw AES-256-GCM";
+    rows.push(Row::ratio(name, "", raw));
+    Ok(write(&arguments.results, "exchange", &rows)?)
 }
 
 /// One request of 4 KiB and its answer, both ends.
@@ -154,28 +153,3 @@ fn raw_aes() -> Duration {
         }
     })
 }
-
-fn ratio(name: &str, goal: &str, raw: Vec<(f64, f64)>) -> Row {
-    let ratios: Vec<f64> = raw.iter().map(|(ours, theirs)| ours / theirs).collect();
-    Row {
-        name: name.to_owned(),
-        unit: "ratio of time",
-        found: median(&ratios, &mut rand::rng()),
-        goal: goal.to_owned(),
-        raw,
-    }
-}
-
-fn ratio_and_cost(name: &str, goal: &str, raw: Vec<(f64, f64)>) -> [Row; 2] {
-    let milliseconds: Vec<f64> = raw.iter().map(|(ours, _)| ours * 1000.0).collect();
-    let cost = Row {
-        name: format!("{}, both ends", name.split(" ÷ ").next().unwrap_or(name)),
-        unit: "ms",
-        found: median(&milliseconds, &mut rand::rng()),
-        goal: String::new(),
-        raw: Vec::new(),
-    };
-    [ratio(name, goal, raw), cost]
-}
-
-const ROUNDS: usize = 21;
