@@ -49,11 +49,6 @@ pub enum Event {
         /// Which step failed.
         step: &'static str,
     },
-    /// A request was refused outside of the seal.
-    ExchangeRefused {
-        /// The stable code.
-        code: &'static str,
-    },
     /// A protection of the process could not be switched on.
     HardeningMissing {
         /// Which.

@@ -17,7 +17,6 @@ use tokio::time::timeout;
 
 use super::problem::Problem;
 use super::{Health, Service, exchange};
-use crate::log::Event;
 use crate::metrics::Outcome;
 
 /// The content of an answer.
@@ -53,15 +52,12 @@ pub(super) async fn handle(
     request: Request<Incoming>,
 ) -> Result<Response<Content>, Infallible> {
     let answer = match route(&request) {
-        Ok(Route::Health) => Ok(health(service.health())),
         Ok(route) => answer(&service, route, request).await,
         Err(problem) => Err(problem),
     };
+    // Counted and not logged: anybody could fill a disk with such lines.
     Ok(answer.unwrap_or_else(|problem| {
         service.metrics.request(Outcome::Refused);
-        service.log.write(&Event::ExchangeRefused {
-            code: problem.code(),
-        });
         problem.response()
     }))
 }
@@ -100,23 +96,21 @@ async fn answer(
     route: Route,
     request: Request<Incoming>,
 ) -> Result<Response<Content>, Problem> {
-    let running = service
-        .running
-        .get()
-        .ok_or(Problem::from_code(Code::EngineRestarting))?;
+    let starting = Problem::from_code(Code::EngineRestarting);
+    let running = || service.running.get().ok_or(starting);
     match route {
+        Route::Health => Ok(health(service.health())),
         Route::Directory => {
-            let directory = running.epochs.directory();
+            let directory = running()?.epochs.directory();
             Ok(respond(StatusCode::OK, "application/json", directory))
         }
         Route::Bundle(hash) => {
-            let bundle = running
-                .epochs
-                .bundle(&hash)
-                .ok_or(Problem::from_code(Code::NotFound))?;
+            let bundle = running()?.epochs.bundle(&hash);
+            let bundle = bundle.ok_or(Problem::from_code(Code::NotFound))?;
             Ok(respond(StatusCode::OK, "application/cmw+cbor", bundle))
         }
         Route::Exchange => {
+            running()?;
             let held = read(service, request).await?;
             let content = exchange::answer(service, held).await?;
             Ok(response(
@@ -125,7 +119,6 @@ async fn answer(
                 content,
             ))
         }
-        Route::Health => Ok(health(service.health())),
     }
 }
 

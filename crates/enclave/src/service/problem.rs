@@ -74,10 +74,6 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, error.code(), title)
     }
 
-    pub(super) fn code(&self) -> &'static str {
-        self.code
-    }
-
     pub(super) fn response(&self) -> Response<Content> {
         let document = Document {
             r#type: "about:blank",
