@@ -51,6 +51,7 @@ pub(crate) struct Failure {
     message: String,
     causes: Vec<String>,
     hint: Option<String>,
+    nobody_reads: bool,
 }
 
 impl Failure {
@@ -60,6 +61,7 @@ impl Failure {
             message: message.to_string(),
             causes: Vec::new(),
             hint: None,
+            nobody_reads: false,
         }
     }
 
@@ -78,7 +80,10 @@ impl Failure {
 
     /// A failed write to the program's own output.
     pub(crate) fn output(error: &io::Error) -> Self {
-        Self::new(Exit::Failed, "cannot write to standard output").because(error)
+        Self {
+            nobody_reads: error.kind() == io::ErrorKind::BrokenPipe,
+            ..Self::new(Exit::Failed, "cannot write to standard output").because(error)
+        }
     }
 
     /// Adds an error and everything that caused it.
@@ -118,6 +123,12 @@ impl Failure {
     pub(crate) fn hint(mut self, hint: impl fmt::Display) -> Self {
         self.hint = Some(hint.to_string());
         self
+    }
+
+    /// Whether the program that read the output has gone, as `head` does: then
+    /// there is nothing to say.
+    pub(crate) fn is_nobody_reading(&self) -> bool {
+        self.nobody_reads
     }
 
     pub(crate) fn exit(&self) -> Exit {

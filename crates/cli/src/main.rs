@@ -12,6 +12,10 @@
     clippy::doc_markdown,
     reason = "doc comments of arguments are help texts"
 )]
+#![allow(
+    rustdoc::bare_urls,
+    reason = "doc comments of arguments are help texts"
+)]
 
 mod arguments;
 mod chat;
@@ -41,7 +45,9 @@ fn main() -> ExitCode {
     match command::run(arguments.command, &printer) {
         Ok(exit) => exit.into(),
         Err(failure) => {
-            printer.failure(&failure);
+            if !failure.is_nobody_reading() {
+                printer.failure(&failure);
+            }
             failure.exit().into()
         }
     }

@@ -103,6 +103,24 @@ fn a_service_that_runs_is_stopped_with_the_program() {
 }
 
 #[test]
+fn serve_hands_over_to_the_enclave_program() {
+    let home = Home::new();
+    home.write("service.toml", "");
+    let mut command = home.command_beside(
+        Some("echo \"$@\"; exit 5"),
+        &["serve", "--config", "service.toml"],
+    );
+    let outcome = Outcome::of(command.output().unwrap(), home.path());
+    assert_eq!(outcome.stdout, "--config service.toml\n");
+    assert_eq!(outcome.exit, Some(5));
+    let absent = home
+        .command_beside(None, &["serve", "--config", "absent.toml"])
+        .output()
+        .unwrap();
+    assert_eq!(absent.status.code(), Some(2));
+}
+
+#[test]
 fn state_is_private_to_its_owner() {
     use std::os::unix::fs::PermissionsExt;
     let home = Home::new();

@@ -61,6 +61,23 @@ fn try_answers_with_the_demo_model() {
 }
 
 #[test]
+fn try_serves_a_model_file() {
+    if !enclave_is_built() {
+        return;
+    }
+    let home = Home::new();
+    let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/demo/subrosa-demo.gguf");
+    std::fs::copy(demo, home.path().join("My Model.gguf")).unwrap();
+    let outcome = home.run_with(&["try", "--model", "My Model.gguf", "--json"], b"Hello");
+    if outcome.stderr.contains("needs a build with the feature") {
+        assert!(std::env::var_os("CI").is_none(), "{outcome:?}");
+        eprintln!("skipped: subrosa-enclave is built without its engine");
+        return;
+    }
+    assert_eq!(outcome.json()["model"], "my-model");
+}
+
+#[test]
 fn the_receipt_of_try_checks_and_stays_not_protected() {
     if !enclave_is_built() {
         return;

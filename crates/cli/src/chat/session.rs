@@ -1,7 +1,7 @@
 //! A verified service, asked one thing at a time.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use getrandom::SysRng;
@@ -33,7 +33,8 @@ pub(crate) struct SessionOptions {
 /// A service that passed verification.
 pub(crate) struct Session {
     client: Client,
-    node: Arc<VerifiedNode>,
+    /// The one that answered last: keys change every ten minutes.
+    node: Mutex<Arc<VerifiedNode>>,
 }
 
 /// An answer under way.
@@ -81,17 +82,20 @@ impl Session {
     pub(crate) async fn connect(options: SessionOptions) -> Result<Self, Failure> {
         let client = client(options)?;
         let node = client.node().await.map_err(|error| of_client(&error))?;
-        Ok(Self { client, node })
+        Ok(Self {
+            client,
+            node: Mutex::new(node),
+        })
     }
 
     /// The verdict in one line, with codes or gaps.
     pub(crate) fn verdict_line(&self) -> String {
-        self.node.verdict_line()
+        self.node().verdict_line()
     }
 
     /// The verdict without them, for a prompt.
     pub(crate) fn verdict_class(&self) -> &'static str {
-        match self.node.appraisal().verdict() {
+        match self.node().appraisal().verdict() {
             Verdict::Verified => "VERIFIED",
             Verdict::VerifiedWithGaps(_) => "VERIFIED WITH GAPS",
             Verdict::NotProtectedDevelopment => "NOT PROTECTED (development)",
@@ -101,14 +105,14 @@ impl Session {
 
     /// Whether the evidence excludes the operator of the host.
     pub(crate) fn is_protected(&self) -> bool {
-        let verdict = self.node.appraisal().verdict();
+        let verdict = self.node().appraisal().verdict();
         matches!(verdict, Verdict::Verified | Verdict::VerifiedWithGaps(_))
     }
 
     /// The model of that name, or the first that the service attests.
     pub(crate) fn model(&self, name: Option<&str>) -> Result<String, Failure> {
         let models: Vec<_> = self
-            .node
+            .node()
             .key_configuration()
             .models()
             .iter()
@@ -129,7 +133,7 @@ impl Session {
 
     /// Prints what was checked about the service.
     pub(crate) fn print_appraisal(&self, printer: &Printer) -> Result<(), Failure> {
-        Judgement::Passed(Arc::clone(&self.node)).print(printer)
+        Judgement::Passed(self.node()).print(printer)
     }
 
     /// Sends a chat request.
@@ -155,6 +159,7 @@ impl Session {
             .send(&request, &options)
             .await
             .map_err(|error| of_client(&error))?;
+        *self.node.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(exchange.node());
         if !exchange.is_events() {
             return Err(refusal(exchange).await);
         }
@@ -163,6 +168,10 @@ impl Session {
             events,
             completed: None,
         })
+    }
+
+    fn node(&self) -> Arc<VerifiedNode> {
+        Arc::clone(&self.node.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Lets the padding behind answers arrive, so that the end of this program

@@ -65,11 +65,10 @@ pub(crate) fn run(flags: &Flags, printer: &Printer) -> Result<Exit, Failure> {
         .with_shape(&flags.shape)
         .with_proxy(&flags.proxy);
     let runtime = signals::runtime()?;
-    let stop = Stop::listen(&runtime)?;
     #[cfg(feature = "development")]
     if flags.development.start_development_service {
         let engine = &flags.development.engine;
-        return behind_development_service(engine, &settings, &folders, (&runtime, stop), printer);
+        return behind_development_service(engine, &settings, &folders, &runtime, printer);
     }
     let policy = settings.policy.value.as_deref().ok_or_else(no_policy)?;
     let options = SessionOptions {
@@ -78,7 +77,7 @@ pub(crate) fn run(flags: &Flags, printer: &Printer) -> Result<Exit, Failure> {
         trust: flags.trust.load()?,
         profile: settings.profile.value,
     };
-    let proxy = open(options, &settings, &runtime, printer)?;
+    let (proxy, stop) = open(options, &settings, &runtime, printer)?;
     runtime.block_on(proxy.serve(wished(stop)));
     Ok(Exit::Done)
 }
@@ -88,7 +87,7 @@ fn behind_development_service(
     engine: &EngineFlags,
     settings: &Settings,
     folders: &Folders,
-    (runtime, stop): (&Runtime, Stop),
+    runtime: &Runtime,
     printer: &Printer,
 ) -> Result<Exit, Failure> {
     // A port in use is found before anything is started.
@@ -108,7 +107,7 @@ fn behind_development_service(
         trust: subrosa_client::Trust::Development(prepared.root.clone()),
         profile: settings.profile.value,
     };
-    let proxy = open(options, settings, runtime, printer)?;
+    let (proxy, stop) = open(options, settings, runtime, printer)?;
     runtime.block_on(async {
         tokio::select! {
             () = proxy.serve(wished(stop)) => Ok(Exit::Done),
@@ -123,7 +122,7 @@ fn open(
     settings: &Settings,
     runtime: &Runtime,
     printer: &Printer,
-) -> Result<Proxy, Failure> {
+) -> Result<(Proxy, Stop), Failure> {
     let url = options.url.clone();
     let client = client(options)?;
     let mut config = ProxyConfig::new(settings.listen.value);
@@ -145,6 +144,8 @@ fn open(
     let node = runtime
         .block_on(client.node())
         .map_err(|error| of_client(&error))?;
+    // Not before: until here Ctrl-C simply ends the program.
+    let stop = Stop::listen(runtime)?;
     printer.notice(Tone::Strong, node.verdict_line());
     let address = proxy.address();
     let base = format!("http://{address}/v1");
@@ -161,7 +162,7 @@ fn open(
     printer.say(format!("OpenAI clients: base_url {base}, api_key {key}"));
     printer.say(format!("Anthropic clients: base_url http://{address}"));
     printer.say("stop with Ctrl-C");
-    Ok(proxy)
+    Ok((proxy, stop))
 }
 
 async fn wished(mut stop: Stop) {

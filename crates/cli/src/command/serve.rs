@@ -128,7 +128,6 @@ fn serve_development(flags: &DevelopmentFlags, printer: &Printer) -> Result<Exit
     use crate::printer::Tone;
 
     let runtime = signals::runtime()?;
-    let mut stop = Stop::listen(&runtime)?;
     let enclave = enclave_program::find()?;
     let prepared = Prepared::new(
         enclave,
@@ -142,6 +141,8 @@ fn serve_development(flags: &DevelopmentFlags, printer: &Printer) -> Result<Exit
         prepared.engine_words
     ));
     let mut service = Service::start(&prepared, printer)?;
+    // Not before: until here Ctrl-C simply ends the program, and the service with it.
+    let mut stop = Stop::listen(&runtime)?;
     printer.notice(
         Tone::Careful,
         "NOT PROTECTED (development): simulated platform",

@@ -106,7 +106,12 @@ impl Machine {
             Some(actions) if actions.contains("kill_process") => {
                 Finding::passed(NAME, "the kernel can confine the engine's system calls")
             }
-            _ => Finding::gap(
+            None => Finding::gap(
+                NAME,
+                "whether the kernel can filter system calls is not to be seen: /proc is not there",
+                "mount /proc, if a model is to be served here",
+            ),
+            Some(_) => Finding::gap(
                 NAME,
                 "the kernel cannot filter system calls",
                 "the engine's worker runs without it here and says so; for full isolation use a Linux kernel with \
