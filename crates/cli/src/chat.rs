@@ -41,6 +41,7 @@ pub(crate) struct Chat<'a> {
 pub(crate) struct TranscriptFlags {
     /// Add questions and answers to this file, one JSON document on a line
     ///
+    /// The receipts then hold the text too, so that `subrosa receipt check` can compare it with them.
     /// Without this flag no text is ever written to a disk.
     #[arg(long, value_name = "FILE")]
     pub(crate) keep_transcript: Option<PathBuf>,
@@ -159,7 +160,7 @@ impl Chat<'_> {
             tokio::select! {
                 stopped = signals::interrupt() => stopped.map(|()| None),
                 finished = async {
-                    let mut answering = self.session.ask(body, conversation.key()).await?;
+                    let mut answering = self.session.ask(body, conversation.key(), self.transcript.is_some()).await?;
                     while let Some(piece) = answering.next().await? {
                         match piece {
                             Piece::Text(piece) => {

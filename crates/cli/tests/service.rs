@@ -195,6 +195,43 @@ fn a_transcript_is_kept_when_asked_for() {
 }
 
 #[test]
+fn a_receipt_with_its_text_opens_and_with_another_text_does_not() {
+    if !enclave_is_built() {
+        return;
+    }
+    let home = Home::new();
+    let id = receipt_id(&try_echo(
+        &home,
+        "Hello",
+        &["--keep-transcript", "kept.jsonl"],
+    ));
+    let (policy, root) = (policy(&home), root(&home));
+    let check = || {
+        home.run(&[
+            "receipt",
+            "check",
+            &id,
+            "--json",
+            "--policy",
+            &policy,
+            "--development-root",
+            &root,
+        ])
+    };
+    let opened = check();
+    assert_eq!(opened.exit, Some(6), "{opened:?}");
+    assert_eq!(opened.json()["checks"][3]["outcome"], "passed");
+    let file = receipts(&home).join(format!("{id}.json"));
+    let mut stored: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    stored["frames"] = stored["message"].clone();
+    std::fs::write(&file, stored.to_string()).unwrap();
+    let other = check();
+    assert_eq!(other.exit, Some(3), "{other:?}");
+    assert_eq!(other.json()["checks"][3]["outcome"], "failed");
+}
+
+#[test]
 fn receipts_are_private_to_their_owner() {
     if !enclave_is_built() {
         return;

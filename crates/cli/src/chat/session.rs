@@ -136,11 +136,12 @@ impl Session {
         Judgement::Passed(self.node()).print(printer)
     }
 
-    /// Sends a chat request.
+    /// Sends a chat request. With `keep_text` its receipt holds the text, to be opened with it.
     pub(crate) async fn ask(
         &self,
         body: Vec<u8>,
         conversation: &ConversationKey,
+        keep_text: bool,
     ) -> Result<Answering, Failure> {
         let request = InnerRequest {
             method: "POST".to_owned(),
@@ -152,6 +153,7 @@ impl Session {
             body,
         };
         let mut options = SendOptions::default();
+        options.keep_transcript = keep_text;
         // A question that is answered twice harms nobody.
         options.idempotent = true;
         let exchange = self
