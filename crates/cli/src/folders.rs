@@ -107,17 +107,34 @@ pub(crate) fn make_private_folder(path: &Path) -> Result<(), Failure> {
 pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let folder = path.parent().unwrap_or(Path::new("."));
     make_private_folder(folder)?;
-    let written = tempfile::Builder::new()
-        .prefix(".unfinished-")
-        .tempfile_in(folder)
-        .and_then(|mut file| {
-            io::Write::write_all(&mut file, bytes)?;
-            file.as_file().sync_all()?;
-            file.persist(path).map_err(|error| error.error)
-        });
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let draft = folder.join(format!(".unfinished-{}-{name}", std::process::id()));
+    let written = create_private(&draft, bytes).and_then(|()| fs::rename(&draft, path));
+    written.map_err(|error| {
+        // It may not be there; the first error is the one to show.
+        let _gone = fs::remove_file(&draft);
+        Failure::file("write", path, &error)
+    })
+}
+
+/// Whether this user can write in a folder, found out by doing it.
+pub(crate) fn try_writing_in(folder: &Path) -> Result<(), Failure> {
+    make_private_folder(folder)?;
+    let draft = folder.join(format!(".doctor-{}", std::process::id()));
+    let written = create_private(&draft, b"doctor")
+        .map_err(|error| Failure::file("write in", folder, &error));
+    let _gone = fs::remove_file(&draft);
     written
-        .map(drop)
-        .map_err(|error| Failure::file("write", path, &error))
+}
+
+fn create_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    io::Write::write_all(&mut file, bytes)?;
+    file.sync_all()
 }
 
 /// Reads a file of at most `limit` bytes.

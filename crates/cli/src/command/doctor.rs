@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::disk::{free_bytes, size_words};
 use crate::enclave_program;
 use crate::failure::{Exit, Failure};
-use crate::folders::{Folders, make_private_folder};
+use crate::folders::{Folders, try_writing_in};
 use crate::printer::{Mark, Printer};
 use crate::settings::{ServiceFlags, Settings};
 
@@ -156,14 +156,8 @@ fn disk(state: &Path) -> Finding {
 
 fn state_folder(state: &Path) -> Finding {
     const NAME: &str = "state folder";
-    let written = make_private_folder(state).and_then(|()| {
-        tempfile::Builder::new()
-            .prefix(".doctor-")
-            .tempfile_in(state)
-            .map_err(|error| Failure::file("write in", state, &error))
-    });
-    match written {
-        Ok(_) => Finding::passed(NAME, format!("{} can be written", state.display())),
+    match try_writing_in(state) {
+        Ok(()) => Finding::passed(NAME, format!("{} can be written", state.display())),
         Err(failure) => of_failure(NAME, &failure),
     }
 }
