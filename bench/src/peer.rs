@@ -63,6 +63,8 @@ impl Peer {
                 settings.threads.to_string(),
                 settings.context_tokens.to_string(),
             ])
+            // As our worker has it: threads that wait sleep.
+            .env("OMP_WAIT_POLICY", "passive")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

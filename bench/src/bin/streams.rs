@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::process::{ExitCode, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -54,6 +54,7 @@ async fn measure() -> Result<String, Failed> {
 struct Counts {
     open: AtomicUsize,
     ended: AtomicUsize,
+    late_ms: AtomicU64,
     failed: AtomicUsize,
 }
 
@@ -91,6 +92,8 @@ async fn many(streams: usize) -> Result<Vec<Row>, Failed> {
         "streams: all over after {:.0} s, {failed} failed",
         began.elapsed().as_secs_f64()
     ));
+    let late = usize::try_from(counts.late_ms.load(Ordering::SeqCst))?;
+    let late = number(late)? / 1000.0 / number(streams.saturating_sub(failed).max(1))?;
     let thousands = number(at_once)? / 1000.0;
     let per_thousand = |after: f64, before: f64| (after - before) / thousands;
     Ok(vec![
@@ -102,6 +105,7 @@ async fn many(streams: usize) -> Result<Vec<Row>, Failed> {
         ),
         Row::single("streams that failed", "streams", "0", number(failed)?),
         Row::single("time until all were open", "s", "", all_open.as_secs_f64()),
+        Row::single("mean delay of an answer of 80 s", "s", "", late),
         Row::single("service before", "MiB RSS", "", before.0),
         Row::single(
             "service per 1000 streams",
@@ -146,6 +150,7 @@ async fn one(client: &Client, counts: &Counts, connecting: &Semaphore) -> Result
     let mut stream = exchange.into_events()?;
     let _ = counts.open.fetch_add(1, Ordering::SeqCst);
     drop(turn);
+    let opened = Instant::now();
     let (mut words, mut reason) = (0_u32, None);
     loop {
         match stream.next().await? {
@@ -153,6 +158,10 @@ async fn one(client: &Client, counts: &Counts, connecting: &Semaphore) -> Result
             StreamItem::Event(Event::Finish { reason: why, .. }) => reason = Some(why),
             StreamItem::Event(Event::Error(error)) => return Err(error.into()),
             StreamItem::Complete(_) if words == WORDS && reason == Some(FinishReason::Stop) => {
+                let late = opened.elapsed().saturating_sub(ANSWER).as_millis();
+                let _ = counts
+                    .late_ms
+                    .fetch_add(u64::try_from(late)?, Ordering::SeqCst);
                 return Ok(());
             }
             StreamItem::Complete(_) => return Err("the answer is not what was said".into()),
@@ -196,9 +205,11 @@ fn number(count: usize) -> Result<f64, Failed> {
 }
 
 /// Requests on their way at the same time.
-const CONNECTING: usize = 64;
+const CONNECTING: usize = 256;
 /// Words of an answer.
 const WORDS: u32 = 20;
 /// Milliseconds before each word.
 const DELAY_MS: u32 = 4000;
+/// Time that an answer takes by itself.
+const ANSWER: Duration = Duration::from_secs(80);
 const LONGEST: Duration = Duration::from_mins(3);
