@@ -1,6 +1,6 @@
 //! What works.
 
-use subrosa_client::{ReceiptFile, ResponseEvent, SendOptions, StreamItem};
+use subrosa_client::{Profile, ReceiptFile, ResponseEvent, SendOptions, StreamItem};
 
 use crate::support::{Server, World, chat};
 
@@ -65,4 +65,53 @@ async fn pieces_come_in_order_and_complete_comes_last() {
         exchange.next().await.unwrap(),
         ResponseEvent::Complete(_)
     ));
+}
+
+#[tokio::test]
+async fn answers_arrive_in_every_profile() {
+    for profile in Profile::ALL {
+        for stream in [true, false] {
+            let world = World::new();
+            let server = Server::honest(&world).await;
+            let mut config = world.config(&server);
+            config.profile = profile;
+            let client = world.client_of(config);
+            let exchange = client
+                .send(&chat("hello", stream), &SendOptions::default())
+                .await
+                .unwrap();
+            assert_eq!(exchange.is_events(), stream);
+            exchange.whole(1 << 20).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn many_requests_at_once_are_answered_after_one_verification() {
+    let world = World::new();
+    let server = Server::honest(&world).await;
+    let client = world.client(&server);
+    let requests: Vec<_> = (0..32)
+        .map(|_| {
+            let client = client.clone();
+            tokio::spawn(async move {
+                let exchange = client
+                    .send(&chat("hello", true), &SendOptions::default())
+                    .await
+                    .unwrap();
+                exchange.whole(1 << 20).await.unwrap();
+            })
+        })
+        .collect();
+    for request in requests {
+        request.await.unwrap();
+    }
+    let documents = server
+        .seen
+        .lock()
+        .unwrap()
+        .iter()
+        .filter(|seen| seen.head.starts_with("GET"))
+        .count();
+    assert_eq!(documents, 2);
 }

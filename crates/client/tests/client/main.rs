@@ -27,6 +27,8 @@ mod attacks_on_keys;
 mod attacks_on_proxy;
 mod attacks_on_roots;
 #[cfg(feature = "development")]
+mod attacks_on_tls;
+#[cfg(feature = "development")]
 mod attacks_on_verification;
 #[cfg(feature = "development")]
 mod exchanges;
