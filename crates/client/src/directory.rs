@@ -92,11 +92,6 @@ impl Entry {
         &self.bundle
     }
 
-    /// When the key ends, as the service says.
-    pub(crate) fn not_after(&self) -> u64 {
-        self.not_after
-    }
-
     /// The first thing said here that differs from the verified key configuration.
     pub(crate) fn mismatch(&self, kc: &KeyConfiguration) -> Option<&'static str> {
         let models = kc.models().iter().map(|model| &model.name);
@@ -144,7 +139,6 @@ mod tests {
         let directory = Directory::parse(directory(&[entry()]).as_bytes()).unwrap();
         let nodes = directory.into_nodes();
         assert_eq!(nodes[0].bundle(), "01".repeat(32));
-        assert_eq!(nodes[0].not_after(), 6);
     }
 
     #[test]
