@@ -17,7 +17,7 @@ BIN := $(or $(CARGO_TARGET_DIR),target)/debug
 CORE := -p subrosa-attest -p subrosa-channel -p subrosa-api
 
 .PHONY: help setup setup-check try proxy development test lint check docs deny advisories fuzz fuzz-short \
-	bench e2e vectors vectors-check claims release release-features install-check attack clean
+	bench e2e vectors vectors-check claims release release-features release-tests install-check attack clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -77,6 +77,9 @@ e2e: tests/e2e/run ## Official Python and Node clients against the proxy
 	@scripts/setup e2e
 	@cargo build $(ALL) --bins >&2
 	@tests/e2e/run $(ARGS)
+
+release-tests: ## What a build without `development` refuses
+	cargo test --locked -p subrosa --no-default-features --test release
 
 install-check: setup ## Install the static client into an empty root and chat from there (needs root)
 	@scripts/setup static
