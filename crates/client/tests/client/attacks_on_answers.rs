@@ -322,7 +322,11 @@ async fn records_that_stop_coming_end_the_answer_as_truncated() {
     .await;
     let mut config = world.config(&server);
     config.timeouts.record = Duration::from_millis(200);
-    let error = read(&world.client_of(config)).await.1.unwrap_err();
+    let client = world.client_of(config);
+    let (_, result) = tokio::time::timeout(Duration::from_secs(5), read(&client))
+        .await
+        .expect("it does not wait for more");
+    let error = result.unwrap_err();
     assert_eq!(error.code(), Code::Truncated);
 }
 
