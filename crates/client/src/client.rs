@@ -208,7 +208,7 @@ impl fmt::Debug for Client {
 
 /// How long to wait before sending again what a sealed answer says has not run; `None` for every
 /// other answer.
-fn refused_unrun(head: &ResponseHead) -> Option<Duration> {
+pub(crate) fn refused_unrun(head: &ResponseHead) -> Option<Duration> {
     let code = head.header(ApiError::CODE_HEADER).and_then(Code::parse);
     let is_safe = match code {
         Some(code) => code.retry() == Retry::Safe,

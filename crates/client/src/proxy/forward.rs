@@ -19,6 +19,7 @@ use super::body::{ProxyBody, RECEIPT, add, error_response, response};
 use super::gate::{Call, Denied};
 use super::streaming::Pump;
 use super::{Notice, Shared};
+use crate::client::refused_unrun;
 use crate::error::Error;
 use crate::exchange::{Exchange, WholeAnswer};
 use crate::node::{Refusal, VerifiedNode};
@@ -145,6 +146,12 @@ async fn whole(shared: &Arc<Shared>, exchange: Exchange, api: Api) -> Response<P
             add(&mut response, name, value);
         }
     }
+    if head.status >= 400 && head.header(SHOULD_RETRY).is_none() {
+        // Official clients would send most errors again, whether or not the request ran.
+        let unrun = refused_unrun(&head).is_some();
+        let name = HeaderName::from_static(SHOULD_RETRY);
+        add(&mut response, name, if unrun { "true" } else { "false" });
+    }
     add(
         &mut response,
         RECEIPT,
@@ -185,5 +192,6 @@ const FORWARDED: [HeaderName; 4] = [
 const PASSED_BACK: [HeaderName; 3] = [
     RETRY_AFTER,
     HeaderName::from_static(ApiError::CODE_HEADER),
-    HeaderName::from_static("x-should-retry"),
+    HeaderName::from_static(SHOULD_RETRY),
 ];
+const SHOULD_RETRY: &str = "x-should-retry";

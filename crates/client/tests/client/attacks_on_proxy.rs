@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
+use subrosa_channel::{ResponseClass, ResponseHead};
 use subrosa_client::proxy::Token;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
-use crate::support::{Answer, App, End, POST_CHAT, Reply, Server, World, chat_body, stream, whole};
+use crate::support::{
+    Answer, App, End, POST_CHAT, Reply, Server, World, chat_body, seal, stream, whole,
+};
 
 struct Setup {
     server: Server,
@@ -586,4 +589,33 @@ async fn an_answer_in_the_clear_never_reaches_an_application() {
     let answer = app.chat("hello", false).await;
     assert_eq!(answer.status, 502);
     assert!(!answer.text().contains("canary"));
+}
+
+#[tokio::test]
+async fn no_client_is_left_to_send_an_error_again_that_may_have_run() {
+    for (status, ran, expected) in [
+        (500, "yes", "false"),
+        (500, "no", "false"),
+        (503, "yes", "false"),
+        (429, "no", "true"),
+    ] {
+        let world = World::new();
+        let server = Server::start(&world, move |_, opened| {
+            let mut head = ResponseHead::new(status, "application/json");
+            head.headers
+                .push(("subrosa-ran".to_owned(), ran.to_owned()));
+            head.headers
+                .push(("retry-after".to_owned(), "0".to_owned()));
+            Reply::sealed(seal(opened.unwrap(), ResponseClass::Whole, &head, b"{}"))
+        })
+        .await;
+        let app = App::start(world.client(&server), |_| {}).await;
+        let answer = app.chat("hello", false).await;
+        assert_eq!(answer.status, status);
+        assert_eq!(
+            answer.header("x-should-retry"),
+            Some(expected),
+            "{status} {ran}"
+        );
+    }
 }
