@@ -75,7 +75,7 @@ bench: bench/run setup ## Run the benchmarks; results go to bench/results/
 
 e2e: tests/e2e/run ## Official Python and Node clients against the proxy
 	@scripts/setup e2e
-	@cargo build $(ALL) --bins >&2
+	@cargo build $(ALL) --bins --tests >&2
 	@tests/e2e/run $(ARGS)
 
 release-tests: ## What a build without `development` refuses
