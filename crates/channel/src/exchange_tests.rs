@@ -589,6 +589,18 @@ fn a_token_over_its_limit_is_refused() {
 }
 
 #[test]
+fn debug_output_shows_no_token() {
+    let options = SealOptions {
+        token: b"bearer".to_vec(),
+        ..SealOptions::default()
+    };
+    let sealed = seal_request(&node(&epoch(1)), &request(), &options, &mut TestRng(5)).unwrap();
+    let opened = gateway(epoch(1)).open(&sealed.bytes, NOW).unwrap();
+    assert_eq!(opened.token, b"bearer");
+    assert!(!format!("{options:?} {opened:?}").contains("98, 101"));
+}
+
+#[test]
 fn debug_output_shows_no_secret_and_no_text() {
     let Started { opener, opened, .. } = start(Profile::Off, 1);
     let text = format!("{opener:?} {opened:?} {:?}", OpenError::Malformed(None));

@@ -31,7 +31,8 @@ use crate::wire::Reader;
 /// it erases the key: what was sealed to it can never be opened again.
 pub struct Epoch {
     kc: KeyConfiguration,
-    private_key: PrivateKey,
+    /// In one place on the heap: moving an epoch must leave no copy behind.
+    private_key: Box<PrivateKey>,
     signer: Arc<Signer>,
     register: Mutex<ReplayRegister>,
 }
@@ -43,7 +44,6 @@ pub struct Gateway {
 }
 
 /// A request that opened, and the way to answer it.
-#[derive(Debug)]
 pub struct OpenedExchange {
     /// What the device asks.
     pub request: InnerRequest,
@@ -135,6 +135,7 @@ impl Epoch {
         rng: &mut impl CryptoRng,
     ) -> Result<Self, KeyConfigurationError> {
         let (private_key, public_key) = Kem::gen_keypair_with_rng(rng);
+        let private_key = Box::new(private_key);
         let mut seed = Zeroizing::new([0; 32]);
         rng.fill_bytes(seed.as_mut_slice());
         let receipt_key = SigningKey::from_bytes(&seed);
@@ -163,7 +164,7 @@ impl Epoch {
     /// The private key of a test vector.
     #[cfg(test)]
     pub(crate) fn private_key_bytes(&self) -> Vec<u8> {
-        hpke::Serializable::to_bytes(&self.private_key).to_vec()
+        hpke::Serializable::to_bytes(&*self.private_key).to_vec()
     }
 
     fn open(&self, bytes: &[u8], enc: &[u8], chunks: Reader<'_>, now: u64) -> Opened {
@@ -171,7 +172,7 @@ impl Epoch {
         let info = request_info(&self.kc.digest());
         let mut context = setup_receiver::<Aead, Kdf, Kem>(
             &OpModeR::Base,
-            &self.private_key,
+            &*self.private_key,
             &encapsulated,
             &info,
         )
@@ -320,7 +321,8 @@ fn open_chunks(
             plaintext.extend(&*Zeroizing::new(context.open(last, FINAL).ok()?));
             return Some(plaintext);
         }
-        if len <= TAG_LEN || len > CHUNK_LEN.saturating_add(TAG_LEN) {
+        // Every chunk but the last is full: small ones would cost much work.
+        if len != CHUNK_LEN.saturating_add(TAG_LEN) {
             return None;
         }
         let chunk = chunks.take(len)?;
@@ -338,6 +340,15 @@ fn read_message(mut reader: Reader<'_>, profile: Profile) -> Option<(&[u8], &[u8
     let padded = profile.request_bucket(message_len.checked_add(4)?) == framed;
     let zero = reader.rest().iter().all(|byte| *byte == 0);
     (padded && zero).then_some((token, message))
+}
+
+impl fmt::Debug for OpenedExchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenedExchange")
+            .field("request", &self.request)
+            .field("token_len", &self.token.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl fmt::Debug for Epoch {

@@ -7,6 +7,8 @@ use bhttp::{Message, Mode, StatusCode};
 use thiserror::Error;
 use zeroize::Zeroize;
 
+use crate::wire::Reader;
+
 /// A whole HTTP request, as it travels inside the seal.
 ///
 /// `Debug` shows sizes only: path, headers and body are the user's.
@@ -182,9 +184,10 @@ impl ResponseHead {
 }
 
 /// Reads one message; `framing` is the first byte it must have. The library
-/// compares every length with what is left before it reserves memory.
+/// compares every length with what is left before it reserves memory, but not
+/// the number of fields: sections are measured before it sees them.
 fn read(bytes: &[u8], framing: u8) -> Result<Message, MessageError> {
-    if bytes.first() != Some(&framing) {
+    if bytes.first() != Some(&framing) || !within_limits(bytes, framing) {
         return Err(MessageError::Format);
     }
     let mut cursor = Cursor::new(bytes);
@@ -195,6 +198,30 @@ fn read(bytes: &[u8], framing: u8) -> Result<Message, MessageError> {
     } else {
         Err(MessageError::Format)
     }
+}
+
+/// Whether control data and header section are small, and no trailer follows
+/// (RFC 9292 §3.1). A section of many tiny fields would cost much memory.
+fn within_limits(bytes: &[u8], framing: u8) -> bool {
+    let mut reader = Reader::new(bytes);
+    let _ = reader.u8();
+    let mut skip = |most: usize| {
+        reader.is_empty()
+            || reader
+                .varint()
+                .and_then(|len| usize::try_from(len).ok())
+                .is_some_and(|len| len <= most && reader.take(len).is_some())
+    };
+    let control = if framing == KNOWN_LENGTH_REQUEST {
+        (0..4).all(|_| skip(MAX_SECTION))
+    } else {
+        true
+    };
+    // A response's status is one number, not a section; its whole message is
+    // bounded by the size of a frame.
+    let sections =
+        framing != KNOWN_LENGTH_REQUEST || (skip(MAX_SECTION) && skip(usize::MAX) && skip(0));
+    control && sections
 }
 
 fn headers(message: &Message) -> Result<Vec<(String, String)>, MessageError> {
@@ -228,6 +255,8 @@ const KNOWN_LENGTH_REQUEST: u8 = 0;
 const KNOWN_LENGTH_RESPONSE: u8 = 1;
 /// More header fields than any client of the supported interfaces sends.
 const MAX_HEADERS: usize = 64;
+/// Bytes of a control field or of the header section.
+const MAX_SECTION: usize = 64 << 10;
 
 #[cfg(test)]
 mod tests;

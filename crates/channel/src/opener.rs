@@ -261,7 +261,7 @@ impl ResponseOpener {
             return Ok(None);
         };
         let record = records.keys.open(head, ciphertext).ok_or(forged.clone())?;
-        records.check_size(&self.expected, record.plaintext.len())?;
+        records.check_size(&self.expected, record.plaintext.len(), record.last)?;
         let mut plaintext = Reader::new(&record.plaintext);
         let used = plaintext.u16().ok_or(forged.clone())?;
         let frames = plaintext.take(usize::from(used)).ok_or(forged.clone())?;
@@ -333,16 +333,24 @@ impl Records {
         }
     }
 
-    fn check_size(&self, expected: &Expected, len: usize) -> Result<(), OpenResponseError> {
+    fn check_size(
+        &self,
+        expected: &Expected,
+        len: usize,
+        last: bool,
+    ) -> Result<(), OpenResponseError> {
         let shape = expected.profile.stream_shape(&expected.kc);
-        match (self.class, shape) {
-            (ResponseClass::Stream, Some(shape)) if len != usize::from(shape.record_len) => {
-                Err(OpenResponseError::ShapeViolated {
-                    number: self.opened,
-                })
-            }
-            _ => Ok(()),
+        let fits = match (self.class, shape) {
+            (ResponseClass::Stream, Some(shape)) => len == usize::from(shape.record_len),
+            (ResponseClass::Whole, Some(_)) => last || len == MAX_RECORD_PLAINTEXT,
+            (_, None) => true,
+        };
+        if fits {
+            return Ok(());
         }
+        Err(OpenResponseError::ShapeViolated {
+            number: self.opened,
+        })
     }
 
     fn may_end(&self, expected: &Expected) -> bool {

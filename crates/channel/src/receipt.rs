@@ -85,7 +85,7 @@ impl Receipt {
             .iter()
             .any(|model| model.weights == fields.weights);
         must(known || fields.weights == absent_weights(), "weights")?;
-        let minutes = kc.not_before() / 60..=kc.not_after() / 60;
+        let minutes = kc.not_before() / 60..=kc.not_after().saturating_sub(1) / 60;
         must(minutes.contains(&fields.minute), "minute")?;
         let (body, signature) = self.split();
         kc.receipt_key()

@@ -15,7 +15,7 @@ use crate::suite::{Aead, Kdf, Kem, PrivateKey, sha256};
 use crate::wire::{len_u64, put_varint};
 
 /// How a request is sealed.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct SealOptions {
     /// Shape of request and answer.
     pub profile: Profile,
@@ -28,6 +28,15 @@ pub struct SealOptions {
     /// Keep the message and the frames of the answer, so that a receipt can
     /// later be opened. Off: only commitments are kept.
     pub keep_transcript: bool,
+}
+
+impl core::fmt::Debug for SealOptions {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("SealOptions")
+            .field("profile", &self.profile)
+            .field("token_len", &self.token.len())
+            .finish_non_exhaustive()
+    }
 }
 
 /// What keeps an answer secret.

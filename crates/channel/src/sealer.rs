@@ -218,8 +218,8 @@ impl ResponseSealer {
     ///
     /// [`AnswerError`].
     pub fn head(&mut self, head: &ResponseHead) -> Result<(), AnswerError> {
-        self.step(Phase::BeforeHead, Phase::Body)?;
         let payload = head.encode()?;
+        self.step(Phase::BeforeHead, Phase::Body)?;
         self.frame(FrameKind::Head, &payload);
         Ok(())
     }

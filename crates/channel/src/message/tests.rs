@@ -53,6 +53,23 @@ fn too_many_header_fields_are_refused() {
 }
 
 #[test]
+fn a_section_of_very_many_fields_is_refused_before_they_are_read() {
+    let mut bytes = vec![0];
+    for field in ["POST", "https", "", "/"] {
+        bytes.push(u8::try_from(field.len()).unwrap());
+        bytes.extend(field.as_bytes());
+    }
+    let fields = [1, b'a', 0].repeat(30_000);
+    crate::wire::put_varint(&mut bytes, crate::wire::len_u64(fields.len()));
+    bytes.extend(fields);
+    assert!(!within_limits(&bytes, KNOWN_LENGTH_REQUEST));
+    assert_eq!(
+        InnerRequest::decode(&bytes).unwrap_err(),
+        MessageError::Format
+    );
+}
+
+#[test]
 fn bytes_after_the_message_are_refused() {
     let mut bytes = request().encode().unwrap();
     bytes.push(0);
