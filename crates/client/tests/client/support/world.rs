@@ -252,7 +252,7 @@ impl TryCryptoRng for TestRng {}
 
 #[test]
 #[ignore = "writes support/root-secret.json: a throw-away root, valid for ten years from the tests' time"]
-fn write_the_root() {
+fn make_another_root() {
     let root = Root::generate(
         &mut rand_core::UnwrapErr(getrandom::SysRng),
         UnixSeconds::new(NOW),
