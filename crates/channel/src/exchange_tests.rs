@@ -526,7 +526,8 @@ fn another_version_is_refused() {
 /// What a request is refused as whose authenticated plaintext `edit` changed.
 fn resealed(edit: fn(&mut Vec<u8>)) -> OpenError {
     let epoch = epoch(1);
-    let bytes = crate::request::seal_edited(&node(&epoch), &request(), edit, &mut TestRng(5));
+    let bytes =
+        crate::request::seal_edited(&node(&epoch), &request(), edit, 16_384, &mut TestRng(5));
     gateway(epoch).open(&bytes, NOW).unwrap_err()
 }
 
@@ -586,6 +587,47 @@ fn a_token_over_its_limit_is_refused() {
             limit: 1024
         }
     );
+}
+
+#[test]
+fn a_request_cut_into_small_chunks_is_refused() {
+    let seal = |chunk_len| {
+        let node = node(&epoch(1));
+        crate::request::seal_edited(&node, &request(), |_| {}, chunk_len, &mut TestRng(5))
+    };
+    assert_eq!(opens_to(&seal(16_384), NOW, &gateway(epoch(1))), "opened");
+    assert_eq!(
+        opens_to(&seal(100), NOW, &gateway(epoch(1))),
+        "decapsulation-failed"
+    );
+}
+
+#[test]
+fn a_whole_answer_in_bare_records_is_refused_though_no_last_one_comes() {
+    let Started {
+        mut opener, opened, ..
+    } = start(Profile::Strict, 1);
+    let mut sealer = opened.responder.start(Whole, &mut TestRng(3)).unwrap();
+    let mut wire = Vec::new();
+    sealer.poll(&mut wire);
+    sealer.head(&ResponseHead::new(200, "text/plain")).unwrap();
+    sealer.bare_record(&mut wire);
+    let error = open(&mut opener, &[wire]).unwrap_err();
+    assert_eq!(error, E::ShapeViolated { number: 0 });
+}
+
+#[test]
+fn a_receipt_for_another_message_ends_nothing() {
+    let Started {
+        mut opener, opened, ..
+    } = start(Profile::Off, 1);
+    let mut sealer = opened.responder.start(Stream, &mut TestRng(3)).unwrap();
+    let mut wire = Vec::new();
+    sealer.head(&ResponseHead::new(200, "text/plain")).unwrap();
+    sealer.commit_to_another_message();
+    sealer.complete(&WEIGHTS).unwrap();
+    sealer.poll(&mut wire);
+    assert_eq!(open(&mut opener, &[wire]).unwrap_err(), E::ReceiptInvalid);
 }
 
 #[test]

@@ -101,7 +101,7 @@ pub fn seal_request(
         rng,
     )?;
 
-    let (bytes, secret) = seal_plaintext(kc, &plaintext, rng)?;
+    let (bytes, secret) = seal_plaintext(kc, &plaintext, CHUNK_LEN, rng)?;
     let expected = Expected {
         kc: kc.clone(),
         profile: options.profile,
@@ -119,6 +119,7 @@ pub fn seal_request(
 fn seal_plaintext(
     kc: &KeyConfiguration,
     plaintext: &[u8],
+    chunk_len: usize,
     rng: &mut impl CryptoRng,
 ) -> Result<(Vec<u8>, ExchangeSecret), SealError> {
     let info = request_info(&kc.digest());
@@ -131,7 +132,7 @@ fn seal_plaintext(
     let KeyId(key_id) = kc.key_id();
     bytes.extend(key_id);
     bytes.extend(&enc);
-    let mut chunks = plaintext.chunks(CHUNK_LEN).peekable();
+    let mut chunks = plaintext.chunks(chunk_len).peekable();
     while let Some(chunk) = chunks.next() {
         let last = chunks.peek().is_none();
         let aad = if last { FINAL } else { NOT_FINAL };
@@ -159,6 +160,7 @@ pub(crate) fn seal_edited(
     node: &impl Recipient,
     request: &InnerRequest,
     edit: fn(&mut Vec<u8>),
+    chunk_len: usize,
     rng: &mut impl CryptoRng,
 ) -> Vec<u8> {
     let (_, ephemeral) = <Kem as hpke::Kem>::gen_keypair_with_rng(rng);
@@ -166,7 +168,7 @@ pub(crate) fn seal_edited(
     let options = SealOptions::default();
     let mut plaintext = plaintext(&message, Some(&ephemeral), &options, rng).unwrap();
     edit(&mut plaintext);
-    seal_plaintext(node.key_configuration(), &plaintext, rng)
+    seal_plaintext(node.key_configuration(), &plaintext, chunk_len, rng)
         .unwrap()
         .0
 }

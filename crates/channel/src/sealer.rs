@@ -295,6 +295,20 @@ impl ResponseSealer {
         }
     }
 
+    /// What a dishonest enclave could do: all that is pending in one record
+    /// without padding, and not the last.
+    #[cfg(test)]
+    pub(crate) fn bare_record(&mut self, out: &mut Vec<u8>) {
+        let len = self.pending.len();
+        self.record(len, len, false, out);
+    }
+
+    /// As above: a receipt for another message.
+    #[cfg(test)]
+    pub(crate) fn commit_to_another_message(&mut self) {
+        self.request = [0; 32];
+    }
+
     fn step(&mut self, from: Phase, to: Phase) -> Result<(), AnswerError> {
         if self.phase != from {
             return Err(AnswerError::Order);
