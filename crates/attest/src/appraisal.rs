@@ -18,6 +18,7 @@ use crate::time::UnixSeconds;
 mod attested;
 pub(crate) mod check;
 mod code;
+mod evidence;
 mod gap;
 mod render;
 mod verdict;
@@ -25,13 +26,14 @@ mod verdict;
 pub use attested::{Attested, Facts, Refused};
 pub use check::{NotRun, Outcome, Row};
 pub use code::Code;
+pub use evidence::EvidenceAppraisal;
 pub use gap::Gap;
 pub use verdict::Verdict;
 
 pub(crate) use attested::Proof;
 #[cfg(any(test, feature = "development"))]
 pub(crate) use attested::proof_accessors;
-use check::{Check, Recorder};
+use check::{Check, Group, Recorder};
 
 /// Judges a bundle by a policy, as of `now`, with the vendors' own roots.
 ///
@@ -76,6 +78,7 @@ pub(crate) enum Origin {
 /// The result of judging one bundle by one policy.
 #[derive(Clone, Debug)]
 pub struct Appraisal {
+    pub(crate) groups: Vec<Group>,
     pub(crate) rows: Vec<Row>,
     pub(crate) weakened: Vec<Gap>,
     pub(crate) origin: Origin,
@@ -97,7 +100,7 @@ impl Appraisal {
     /// What the appraisal comes to.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
-        verdict::conclude(&self.rows, &self.weakened, self.origin)
+        verdict::conclude(&self.groups, &self.rows, &self.weakened, self.origin)
     }
 
     /// What the evidence says, once its signature is verified. The facts of a
@@ -147,10 +150,12 @@ pub(crate) fn appraise_up_to(
     origin: Origin,
     now: UnixSeconds,
 ) -> Appraisal {
-    let mut recorder = Recorder::default();
+    let mut recorder = Recorder::new(&[Group::Bundle, Group::Snp]);
     let facts = run_checks(bundle, policy, anchors, origin, now, &mut recorder);
+    let (groups, rows) = recorder.finish();
     Appraisal {
-        rows: recorder.finish(),
+        groups,
+        rows,
         weakened: policy.weakened.iter().map(Gap::from).collect(),
         origin,
         facts,

@@ -20,7 +20,7 @@ use crate::policy::Policy;
 use crate::time::UnixSeconds;
 
 pub(crate) mod certificates;
-mod der;
+pub(crate) mod der;
 mod platform;
 pub(crate) mod root;
 

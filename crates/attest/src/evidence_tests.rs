@@ -18,15 +18,16 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-use crate::appraisal::check::{Check, Recorder};
+use crate::appraisal::check::{Check, Group, Recorder};
 use crate::appraisal::{Code, Facts, Outcome, Roots, Row, Verdict, appraise};
 use crate::bundle::{Bundle, SnpEvidence};
 use crate::fixtures::{key_digest, weakened};
 use crate::identifiers::{Measurement, Sha256Digest};
 use crate::policy::Policy;
 use crate::snp::anchors::{Anchor, Anchors};
-use crate::snp::{Certificate, KeyKind, Part, Product, Report, checks};
+use crate::snp::{KeyKind, Part, Product, Report, checks};
 use crate::time::UnixSeconds;
+use crate::x509::Certificate;
 
 #[test]
 fn every_case_gets_its_expected_verdict() {
@@ -483,7 +484,7 @@ impl Case {
         anchors: &Anchors,
         with_list: bool,
     ) -> Result<Facts, Vec<Code>> {
-        let mut recorder = Recorder::default();
+        let mut recorder = Recorder::new(&[Group::Snp]);
         let facts = checks::verify(
             &evidence.borrow(with_list),
             &self.permissive_policy(),
@@ -505,6 +506,7 @@ impl Case {
         }
         let codes: Vec<_> = recorder
             .finish()
+            .1
             .iter()
             .filter_map(|row| match row.outcome() {
                 Outcome::Fail { code } => Some(*code),

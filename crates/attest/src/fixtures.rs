@@ -17,10 +17,13 @@ use crate::development::root::{Drafts, Signed};
 use crate::identifiers::{Measurement, Sha256Digest};
 use crate::policy::Policy;
 use crate::snp::anchors::{Anchor, Anchors};
-use crate::snp::{Certificate, KeyKind, Product, Tcb, layout};
+use crate::snp::{KeyKind, Product, Tcb, layout};
 use crate::time::UnixSeconds;
+use crate::x509::Certificate;
 
 /// 2026-06-01T00:00:00Z.
+pub(crate) mod pki;
+
 pub(crate) const NOW: UnixSeconds = UnixSeconds::new(1_780_272_000);
 pub(crate) const KEY_CONFIGURATION: &[u8] = b"a key configuration";
 pub(crate) const MEASUREMENT: Measurement = Measurement::new([0x5A; 48]);

@@ -28,10 +28,16 @@ pub mod bundle;
 pub mod development;
 pub mod identifiers;
 pub mod policy;
+#[allow(dead_code, reason = "shared by platforms, which use different parts of it")]
+mod signature;
 pub mod snp;
 pub mod time;
+#[allow(dead_code, reason = "shared by platforms, which use different parts of it")]
+pub mod x509;
 
-pub use appraisal::{Appraisal, Attested, Code, Gap, Refused, Roots, Verdict, appraise};
+pub use appraisal::{
+    Appraisal, Attested, Code, EvidenceAppraisal, Gap, Refused, Roots, Verdict, appraise,
+};
 pub use binding::report_data;
 pub use bundle::Bundle;
 #[cfg(any(test, feature = "development"))]

@@ -9,7 +9,6 @@
 //! [`crate::appraise`] compares it with the policy.
 
 pub(crate) mod anchors;
-mod certificate;
 mod chain;
 pub(crate) mod checks;
 mod crl;
@@ -18,10 +17,8 @@ pub(crate) mod layout;
 mod product;
 mod report;
 pub(crate) mod rules;
-pub(crate) mod signed;
 mod tcb;
 
-pub use certificate::{Certificate, CertificateError};
 pub use chain::{Chain, ChainError, KeyKind, Role, VerifiedChain};
 pub use crl::{RevocationError, RevocationList};
 pub use extensions::ExtensionError;

@@ -3,38 +3,57 @@
 use super::{Code, Gap};
 
 macro_rules! checks {
-    ($($name:ident = $text:literal, $need:ident, $question:literal;)*) => {
+    ($($group:ident {
+        $($name:ident = $text:literal, $need:ident, $question:literal;)*
+    })*) => {
         /// One check of an appraisal.
         #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
         pub(crate) enum Check {
-            $($name,)*
+            $($($name,)*)*
         }
 
         impl Check {
             /// Every check, in order.
-            pub(crate) const ALL: &[Self] = &[$(Self::$name,)*];
+            pub(crate) const ALL: &[Self] = &[$($(Self::$name,)*)*];
 
             /// Stable name.
             pub(crate) const fn name(self) -> &'static str {
                 match self {
-                    $(Self::$name => $text,)*
+                    $($(Self::$name => $text,)*)*
                 }
             }
 
             /// What the check asks; a pass answers yes.
             pub(crate) const fn question(self) -> &'static str {
                 match self {
-                    $(Self::$name => $question,)*
+                    $($(Self::$name => $question,)*)*
+                }
+            }
+
+            /// What the check is about.
+            pub(crate) const fn group(self) -> Group {
+                match self {
+                    $($(Self::$name => Group::$group,)*)*
                 }
             }
 
             pub(crate) const fn need(self) -> Need {
                 match self {
-                    $(Self::$name => Need::$need,)*
+                    $($(Self::$name => Need::$need,)*)*
                 }
             }
         }
     };
+}
+
+/// What a check is about. An appraisal has the checks of the groups it expects;
+/// those of other groups play no part in it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Group {
+    /// A bundle as a whole.
+    Bundle,
+    /// AMD SEV-SNP.
+    Snp,
 }
 
 /// What may become of a check that does not run.
@@ -49,47 +68,55 @@ pub(crate) enum Need {
 }
 
 checks! {
-    PlatformAllowed = "platform-allowed", Required, "does the policy allow this platform?";
-    ReferenceValues = "reference-values", Required, "does the policy say what to compare with?";
-    ReportFormat = "report-format", Required, "is the report well formed?";
-    CertificateChain = "certificate-chain", Required, "do the certificates lead to a pinned root?";
-    Revocation = "revocation", GapAllowed, "is no certificate revoked?";
-    ReportSignature = "report-signature", Required, "did the endorsed key sign the report?";
-    SigningKey = "signing-key", Required, "is it the kind of key the report names?";
-    Product = "product", Required, "do report and certificate name the same processor?";
-    ProductAllowed = "product-allowed", Required, "does the policy allow this processor?";
-    ChipIdentity = "chip-identity", GapAllowed, "is it the chip the certificate names?";
-    EndorsedTcb = "endorsed-tcb", Required, "is it the firmware level the certificate names?";
-    TcbOrder = "tcb-order", Required, "are the firmware levels consistent?";
-    TcbReported = "tcb-floor-reported", Required, "is the reported firmware recent enough?";
-    TcbCommitted = "tcb-floor-committed", Required, "can the host not go back to older firmware?";
-    TcbCurrent = "tcb-floor-current", Required, "is the running firmware recent enough?";
-    TcbLaunch = "tcb-floor-launch", Required, "was the guest started on recent firmware?";
-    FirmwareCommitted = "firmware-committed", GapAllowed, "is the running firmware committed?";
-    MinimumFirmware = "minimum-firmware", WhenAsked, "is the firmware version high enough?";
-    Mitigations = "mitigations", WhenAsked, "are the demanded mitigations active?";
-    MemoryAliases = "alias-check", GapAllowed, "has the host checked memory for aliases?";
-    PlatformFeatures = "platform-features", WhenAsked, "does the host have the demanded features?";
-    GuestPolicyFormat = "guest-policy-format", Required, "is the guest policy well formed?";
-    GuestDebug = "guest-debug", Required, "is debugging forbidden?";
-    GuestMigration = "guest-migration", Required, "is there no migration agent?";
-    GuestCxl = "guest-cxl", GapAllowed, "is CXL memory forbidden?";
-    GuestAbi = "guest-abi", Required, "is the firmware interface recent enough?";
-    GuestRestrictions = "guest-restrictions", WhenAsked, "does the guest policy have the demanded restrictions?";
-    Vmpl = "vmpl", Required, "did the guest ask for the report, at the right level?";
-    GuestSvn = "guest-svn", WhenAsked, "is the guest's security version high enough?";
-    FamilyId = "family-id", WhenAsked, "is it the demanded family?";
-    ImageId = "image-id", WhenAsked, "is it the demanded image?";
-    IdKey = "id-key", WhenAsked, "did an allowed key sign the identity block?";
-    AuthorKey = "author-key", WhenAsked, "did an allowed key certify the identity key?";
-    HostData = "host-data", WhenAsked, "is it the demanded host data?";
-    Measurement = "measurement", Required, "is it a program the policy lists?";
-    ReportData = "report-data", Required, "is the report bound to this key configuration?";
-    Checkpoint = "checkpoint", GapAllowed, "is the report bound to a verified log checkpoint?";
-    GpuEvidence = "gpu-evidence", GapAllowed, "are the graphics processors verified?";
-    ReleaseLogged = "release-logged", GapAllowed, "does the public log hold the release?";
-    MachineAdmitted = "machine-admitted", GapAllowed, "does the public log admit the machine?";
-    ExcludesHost = "excludes-host", Required, "does the evidence exclude the operator of the host?";
+    Bundle {
+        PlatformAllowed = "platform-allowed", Required, "does the policy allow this platform?";
+        ReferenceValues = "reference-values", Required, "does the policy say what to compare with?";
+    }
+
+    Snp {
+        ReportFormat = "report-format", Required, "is the report well formed?";
+        CertificateChain = "certificate-chain", Required, "do the certificates lead to a pinned root?";
+        Revocation = "revocation", GapAllowed, "is no certificate revoked?";
+        ReportSignature = "report-signature", Required, "did the endorsed key sign the report?";
+        SigningKey = "signing-key", Required, "is it the kind of key the report names?";
+        Product = "product", Required, "do report and certificate name the same processor?";
+        ProductAllowed = "product-allowed", Required, "does the policy allow this processor?";
+        ChipIdentity = "chip-identity", GapAllowed, "is it the chip the certificate names?";
+        EndorsedTcb = "endorsed-tcb", Required, "is it the firmware level the certificate names?";
+        TcbOrder = "tcb-order", Required, "are the firmware levels consistent?";
+        TcbReported = "tcb-floor-reported", Required, "is the reported firmware recent enough?";
+        TcbCommitted = "tcb-floor-committed", Required, "can the host not go back to older firmware?";
+        TcbCurrent = "tcb-floor-current", Required, "is the running firmware recent enough?";
+        TcbLaunch = "tcb-floor-launch", Required, "was the guest started on recent firmware?";
+        FirmwareCommitted = "firmware-committed", GapAllowed, "is the running firmware committed?";
+        MinimumFirmware = "minimum-firmware", WhenAsked, "is the firmware version high enough?";
+        Mitigations = "mitigations", WhenAsked, "are the demanded mitigations active?";
+        MemoryAliases = "alias-check", GapAllowed, "has the host checked memory for aliases?";
+        PlatformFeatures = "platform-features", WhenAsked, "does the host have the demanded features?";
+        GuestPolicyFormat = "guest-policy-format", Required, "is the guest policy well formed?";
+        GuestDebug = "guest-debug", Required, "is debugging forbidden?";
+        GuestMigration = "guest-migration", Required, "is there no migration agent?";
+        GuestCxl = "guest-cxl", GapAllowed, "is CXL memory forbidden?";
+        GuestAbi = "guest-abi", Required, "is the firmware interface recent enough?";
+        GuestRestrictions = "guest-restrictions", WhenAsked, "does the guest policy have the demanded restrictions?";
+        Vmpl = "vmpl", Required, "did the guest ask for the report, at the right level?";
+        GuestSvn = "guest-svn", WhenAsked, "is the guest's security version high enough?";
+        FamilyId = "family-id", WhenAsked, "is it the demanded family?";
+        ImageId = "image-id", WhenAsked, "is it the demanded image?";
+        IdKey = "id-key", WhenAsked, "did an allowed key sign the identity block?";
+        AuthorKey = "author-key", WhenAsked, "did an allowed key certify the identity key?";
+        HostData = "host-data", WhenAsked, "is it the demanded host data?";
+    }
+
+    Bundle {
+        Measurement = "measurement", Required, "is it a program the policy lists?";
+        ReportData = "report-data", Required, "is the report bound to this key configuration?";
+        Checkpoint = "checkpoint", GapAllowed, "is the report bound to a verified log checkpoint?";
+        GpuEvidence = "gpu-evidence", GapAllowed, "are the graphics processors verified?";
+        ReleaseLogged = "release-logged", GapAllowed, "does the public log hold the release?";
+        MachineAdmitted = "machine-admitted", GapAllowed, "does the public log admit the machine?";
+        ExcludesHost = "excludes-host", Required, "does the evidence exclude the operator of the host?";
+    }
 }
 
 /// What came of one check.
@@ -164,10 +191,28 @@ pub enum NotRun {
 }
 
 /// Collects rows while the checks run.
-#[derive(Debug, Default)]
-pub(crate) struct Recorder(Vec<Row>);
+#[derive(Debug)]
+pub(crate) struct Recorder {
+    groups: Vec<Group>,
+    rows: Vec<Row>,
+}
 
 impl Recorder {
+    /// For an appraisal with the checks of these groups.
+    pub(crate) fn new(groups: &[Group]) -> Self {
+        Self {
+            groups: groups.to_vec(),
+            rows: Vec::new(),
+        }
+    }
+
+    /// Adds the checks of a further group to the appraisal.
+    pub(crate) fn expect(&mut self, group: Group) {
+        if !self.groups.contains(&group) {
+            self.groups.push(group);
+        }
+    }
+
     pub(crate) fn pass(&mut self, check: Check, actual: impl Into<String>) {
         self.push(check, Outcome::Pass, None, Some(actual.into()));
     }
@@ -204,21 +249,23 @@ impl Recorder {
     }
 
     pub(crate) fn passed(&self, check: Check) -> bool {
-        self.0
+        self.rows
             .iter()
             .any(|row| row.check == check && row.outcome == Outcome::Pass)
     }
 
-    /// The rows in order. A check that has none was not reached, unless the
-    /// policy did not ask for it.
-    pub(crate) fn finish(mut self) -> Vec<Row> {
+    /// The groups and the rows in order. A check of one of the groups that has no
+    /// row was not reached, unless nobody asked for it.
+    pub(crate) fn finish(mut self) -> (Vec<Group>, Vec<Row>) {
         let mut rows = Vec::new();
         for &check in Check::ALL {
             let before = rows.len();
-            let (of_check, others) = self.0.into_iter().partition(|row| row.check == check);
-            self.0 = others;
+            let (of_check, others) = self.rows.into_iter().partition(|row| row.check == check);
+            self.rows = others;
             rows.extend::<Vec<Row>>(of_check);
-            if rows.len() == before && check.need() != Need::WhenAsked {
+            let is_expected =
+                self.groups.contains(&check.group()) && check.need() != Need::WhenAsked;
+            if rows.len() == before && is_expected {
                 rows.push(Row {
                     check,
                     outcome: Outcome::NotRun {
@@ -229,7 +276,7 @@ impl Recorder {
                 });
             }
         }
-        rows
+        (self.groups, rows)
     }
 
     fn push(
@@ -239,7 +286,7 @@ impl Recorder {
         expected: Option<String>,
         actual: Option<String>,
     ) {
-        self.0.push(Row {
+        self.rows.push(Row {
             check,
             outcome,
             expected,

@@ -154,7 +154,7 @@ fn gap_json(gap: &Gap) -> Value {
     }
 }
 
-fn row_json(row: &Row) -> Value {
+pub(super) fn row_json(row: &Row) -> Value {
     let (outcome, code, why) = match row.outcome() {
         Outcome::Pass => ("pass", None, None),
         Outcome::Fail { code } => ("fail", Some(code.as_str()), None),

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::check::{Check, Need, NotRun, Outcome, Row};
+use super::check::{Check, Group, Need, NotRun, Outcome, Row};
 use super::{Code, Gap, Origin};
 
 /// What an appraisal comes to.
@@ -41,19 +41,14 @@ impl fmt::Display for Verdict {
 /// The first failed check decides the code. A required check without a pass is a
 /// refusal even if nothing failed, so that forgetting to run a check cannot lead
 /// to a better verdict.
-pub(super) fn conclude(rows: &[Row], weakened: &[Gap], origin: Origin) -> Verdict {
-    let failed = rows.iter().find_map(|row| match row.outcome {
-        Outcome::Fail { code } => Some(code),
-        Outcome::NotRun { .. } | Outcome::Pass => None,
-    });
-    if let Some(code) = failed {
+pub(super) fn conclude(
+    groups: &[Group],
+    rows: &[Row],
+    weakened: &[Gap],
+    origin: Origin,
+) -> Verdict {
+    if let Some(code) = refusal(groups, rows, origin) {
         return Verdict::Refused(code);
-    }
-    if !Check::ALL
-        .iter()
-        .all(|&check| is_answered(check, rows, origin))
-    {
-        return Verdict::Refused(Code::RequiredCheckNotRun);
     }
     if origin == Origin::Simulated {
         return Verdict::NotProtectedDevelopment;
@@ -63,6 +58,25 @@ pub(super) fn conclude(rows: &[Row], weakened: &[Gap], origin: Origin) -> Verdic
         Verdict::Verified
     } else {
         Verdict::VerifiedWithGaps(gaps)
+    }
+}
+
+/// Why the rows amount to a refusal, if they do.
+pub(super) fn refusal(groups: &[Group], rows: &[Row], origin: Origin) -> Option<Code> {
+    let failed = rows.iter().find_map(|row| match row.outcome {
+        Outcome::Fail { code } => Some(code),
+        Outcome::NotRun { .. } | Outcome::Pass => None,
+    });
+    let all_answered = || {
+        Check::ALL
+            .iter()
+            .filter(|check| groups.contains(&check.group()))
+            .all(|&check| is_answered(check, rows, origin))
+    };
+    match failed {
+        Some(code) => Some(code),
+        None if groups.is_empty() || !all_answered() => Some(Code::RequiredCheckNotRun),
+        None => None,
     }
 }
 

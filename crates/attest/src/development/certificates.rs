@@ -12,8 +12,8 @@ use super::der::{
 };
 use crate::snp::Tcb;
 use crate::snp::extensions as oid;
-use crate::snp::signed::{PSS_SHA384_WITH_TRAILER, SALT_BYTES};
 use crate::time::UnixSeconds;
+use crate::x509::signed::{PSS_SHA384_WITH_TRAILER, SALT_BYTES};
 
 /// What a certificate is to say.
 #[derive(Clone, Debug)]
@@ -63,26 +63,30 @@ impl CertificateDraft {
         issuer_key: &RsaPrivateKey,
         rng: &mut R,
     ) -> Option<Vec<u8>> {
+        sign(&self.content(PSS_SHA384_WITH_TRAILER), issuer_key, rng)
+    }
+
+    /// What is signed: `TBSCertificate`, which names the signature's algorithm.
+    pub(crate) fn content(&self, algorithm: &[u8]) -> Vec<u8> {
         let validity = [time(self.not_before), time(self.not_after)].concat();
         let extensions: Vec<u8> = self
             .extensions
             .iter()
             .flat_map(ExtensionDraft::to_der)
             .collect();
-        let content = element(
+        element(
             SEQUENCE,
             &[
                 &element(CONTEXT_0, &[&unsigned(&[2])]),
                 &unsigned(&self.serial),
-                PSS_SHA384_WITH_TRAILER,
+                algorithm,
                 &name(&self.issuer),
                 &element(SEQUENCE, &[&validity]),
                 &name(&self.subject),
                 &self.public_key,
                 &element(CONTEXT_3, &[&element(SEQUENCE, &[&extensions])]),
             ],
-        );
-        sign(&content, issuer_key, rng)
+        )
     }
 }
 

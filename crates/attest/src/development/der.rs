@@ -6,19 +6,19 @@ use x509_cert::time::Time;
 
 use crate::time::UnixSeconds;
 
-pub(super) const BOOLEAN: u8 = 0x01;
-pub(super) const INTEGER: u8 = 0x02;
-pub(super) const BIT_STRING: u8 = 0x03;
-pub(super) const OCTET_STRING: u8 = 0x04;
-pub(super) const UTF8_STRING: u8 = 0x0C;
-pub(super) const IA5_STRING: u8 = 0x16;
-pub(super) const SEQUENCE: u8 = 0x30;
-pub(super) const SET: u8 = 0x31;
-pub(super) const CONTEXT_0: u8 = 0xA0;
-pub(super) const CONTEXT_3: u8 = 0xA3;
+pub(crate) const BOOLEAN: u8 = 0x01;
+pub(crate) const INTEGER: u8 = 0x02;
+pub(crate) const BIT_STRING: u8 = 0x03;
+pub(crate) const OCTET_STRING: u8 = 0x04;
+pub(crate) const UTF8_STRING: u8 = 0x0C;
+pub(crate) const IA5_STRING: u8 = 0x16;
+pub(crate) const SEQUENCE: u8 = 0x30;
+pub(crate) const SET: u8 = 0x31;
+pub(crate) const CONTEXT_0: u8 = 0xA0;
+pub(crate) const CONTEXT_3: u8 = 0xA3;
 
 /// One element: tag, length, and the parts one after the other.
-pub(super) fn element(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
+pub(crate) fn element(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     let content = parts.concat();
     let mut element = vec![tag];
     let length = u32::try_from(content.len())
@@ -35,7 +35,7 @@ pub(super) fn element(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
 }
 
 /// A non-negative integer from its big-endian bytes.
-pub(super) fn unsigned(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn unsigned(bytes: &[u8]) -> Vec<u8> {
     let start = bytes.iter().take_while(|&&byte| byte == 0).count();
     let significant = bytes.get(start..).unwrap_or_default();
     match significant.first() {
@@ -47,7 +47,7 @@ pub(super) fn unsigned(bytes: &[u8]) -> Vec<u8> {
 
 /// An object identifier. One that cannot be written becomes an empty element,
 /// which no reader accepts.
-pub(super) fn identifier(oid: &str) -> Vec<u8> {
+pub(crate) fn identifier(oid: &str) -> Vec<u8> {
     ObjectIdentifier::new(oid)
         .ok()
         .and_then(|oid| oid.to_der().ok())
@@ -56,7 +56,7 @@ pub(super) fn identifier(oid: &str) -> Vec<u8> {
 
 /// A date; before 2050 as `UTCTime`, then as `GeneralizedTime` (RFC 5280, section
 /// 4.1.2.5).
-pub(super) fn time(at: UnixSeconds) -> Vec<u8> {
+pub(crate) fn time(at: UnixSeconds) -> Vec<u8> {
     let since_epoch = core::time::Duration::from_secs(at.get());
     DateTime::from_unix_duration(since_epoch)
         .ok()
@@ -65,7 +65,7 @@ pub(super) fn time(at: UnixSeconds) -> Vec<u8> {
 }
 
 /// `Name` with an organisation and a common name.
-pub(super) fn name(common_name: &str) -> Vec<u8> {
+pub(crate) fn name(common_name: &str) -> Vec<u8> {
     let attribute = |oid: &str, text: &str| {
         let pair = [identifier(oid), element(UTF8_STRING, &[text.as_bytes()])].concat();
         element(SET, &[&element(SEQUENCE, &[&pair])])

@@ -15,8 +15,9 @@ use super::platform::SimulatedPlatform;
 use crate::identifiers::{ChipId, Sha256Digest};
 use crate::policy::defaults;
 use crate::snp::anchors::{Anchor, Anchors};
-use crate::snp::{Certificate, Part, Product, Tcb};
+use crate::snp::{Part, Product, Tcb};
 use crate::time::UnixSeconds;
+use crate::x509::Certificate;
 
 /// A simulated vendor and one simulated chip, with the chip's private key.
 ///

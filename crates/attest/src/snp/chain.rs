@@ -2,16 +2,15 @@
 
 use core::fmt;
 
-use p384::ecdsa::VerifyingKey;
-use rsa::RsaPublicKey;
 use x509_cert::name::Name;
 
 use super::anchors::Anchors;
-use super::certificate::{Certificate, CertificateError};
 use super::extensions::{EndorsedChip, ExtensionError};
 use super::{Product, Tcb};
 use crate::identifiers::Sha256Digest;
+use crate::signature::{Hash, PublicKey, Scheme};
 use crate::time::UnixSeconds;
+use crate::x509::{Certificate, CertificateError};
 
 /// Which kind of key signs reports.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -76,7 +75,13 @@ impl Chain {
         kind: KeyKind,
     ) -> Result<Self, ChainError> {
         let parse = |role, der| {
-            Certificate::parse(der).map_err(|source| ChainError::Certificate { role, source })
+            let certificate = Certificate::parse(der)
+                .map_err(|source| ChainError::Certificate { role, source })?;
+            if certificate.scheme() == Scheme::RsaPss(Hash::Sha384) {
+                Ok(certificate)
+            } else {
+                Err(ChainError::Algorithm { role })
+            }
         };
         Ok(Self {
             root: parse(Role::Root, root)?,
@@ -118,10 +123,10 @@ impl Chain {
                 root: product,
             });
         }
-        let report_key = self
-            .leaf
-            .p384_key()
-            .ok_or(ChainError::Key { role: Role::Leaf })?;
+        let report_key = match self.leaf.public_key() {
+            Some(key @ PublicKey::P384(_)) => key,
+            _ => return Err(ChainError::Key { role: Role::Leaf }),
+        };
         Ok(VerifiedChain {
             kind: self.kind,
             report_key,
@@ -188,9 +193,9 @@ impl Chain {
 #[derive(Clone, Debug)]
 pub struct VerifiedChain {
     kind: KeyKind,
-    report_key: VerifyingKey,
+    report_key: PublicKey,
     chip: EndorsedChip,
-    root_key: RsaPublicKey,
+    root_key: PublicKey,
     root_name: Name,
     serials: [Vec<u8>; 2],
 }
@@ -220,11 +225,11 @@ impl VerifiedChain {
         self.chip.chip_id.as_ref()
     }
 
-    pub(super) fn report_key(&self) -> &VerifyingKey {
+    pub(super) fn report_key(&self) -> &PublicKey {
         &self.report_key
     }
 
-    pub(super) fn root_key(&self) -> &RsaPublicKey {
+    pub(super) fn root_key(&self) -> &PublicKey {
         &self.root_key
     }
 
@@ -239,8 +244,11 @@ impl VerifiedChain {
     }
 }
 
-fn rsa_key(certificate: &Certificate, role: Role) -> Result<RsaPublicKey, ChainError> {
-    certificate.rsa_key().ok_or(ChainError::Key { role })
+fn rsa_key(certificate: &Certificate, role: Role) -> Result<PublicKey, ChainError> {
+    match certificate.public_key() {
+        Some(key @ PublicKey::Rsa(_)) => Ok(key),
+        _ => Err(ChainError::Key { role }),
+    }
 }
 
 fn check_validity(
@@ -270,6 +278,13 @@ fn check_validity(
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ChainError {
+    /// A certificate is signed in another way than AMD signs.
+    #[error("{role} certificate is not signed with RSASSA-PSS and SHA-384")]
+    Algorithm {
+        /// Which certificate.
+        role: Role,
+    },
+
     /// A certificate is malformed.
     #[error("{role} certificate: {source}")]
     Certificate {

@@ -112,7 +112,8 @@ fn verify_chain(
 
 fn chain_code(error: &ChainError) -> Code {
     match error {
-        ChainError::Certificate { .. }
+        ChainError::Algorithm { .. }
+        | ChainError::Certificate { .. }
         | ChainError::Extension(_)
         | ChainError::Key { .. }
         | ChainError::Usage { .. } => Code::CertificateMalformed,

@@ -9,8 +9,9 @@ use x509_cert::certificate::Raw;
 use x509_cert::crl::TbsCertList;
 
 use super::chain::VerifiedChain;
-use super::signed::{self, SignedObject};
+use crate::signature::{Hash, Scheme};
 use crate::time::UnixSeconds;
+use crate::x509::signed::{SignedObject, scheme};
 
 /// A revocation list of which nothing is verified.
 #[derive(Clone, Debug)]
@@ -41,10 +42,12 @@ impl RevocationList {
 
     fn read(der: &[u8]) -> Option<Self> {
         let object = SignedObject::split(der)?;
+        let expected = Scheme::RsaPss(Hash::Sha384);
         let list = TbsCertList::<Raw>::from_der(object.content).ok()?;
         let inner_algorithm = list.signature.to_der().ok()?;
         let complete = list.version == Version::V2
-            && signed::is_pss_with_sha384(&inner_algorithm)
+            && object.scheme == expected
+            && scheme(&inner_algorithm) == Some(expected)
             && has_only_known_critical_extensions(&list);
         complete.then_some(())?;
         Some(Self {
@@ -69,7 +72,11 @@ impl RevocationList {
         if self.list.issuer != *chain.root_name() {
             return Err(RevocationError::Issuer);
         }
-        if !signed::verifies(chain.root_key(), &self.content, &self.signature) {
+        let scheme = Scheme::RsaPss(Hash::Sha384);
+        if !chain
+            .root_key()
+            .verifies(scheme, &self.content, &self.signature)
+        {
             return Err(RevocationError::Signature);
         }
         for entry in self.list.revoked_certificates.iter().flatten() {

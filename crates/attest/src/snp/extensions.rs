@@ -5,8 +5,8 @@ use der::Decode;
 use der::asn1::Ia5StringRef;
 use der::oid::ObjectIdentifier;
 
-use super::certificate::Certificate;
 use super::{KeyKind, Product, Tcb};
+use crate::x509::Certificate;
 
 /// The chip that a leaf certificate endorses.
 #[derive(Clone, Debug, Eq, PartialEq)]

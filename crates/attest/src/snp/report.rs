@@ -4,9 +4,6 @@
 //! Firmware ABI), table "`ATTESTATION_REPORT` Structure"; offsets below are that
 //! table's. All integers are little-endian.
 
-use p384::ecdsa::Signature;
-use p384::ecdsa::signature::Verifier;
-
 use super::chain::VerifiedChain;
 use super::layout::{
     AUTHOR_KEY_DIGEST, CHIP_ID, COMMITTED_FIRMWARE, COMMITTED_TCB, CPUID, CURRENT_FIRMWARE,
@@ -16,6 +13,7 @@ use super::layout::{
 };
 use super::product::Cpuid;
 use crate::identifiers::{BlockId, ChipId, KeyDigest, Measurement, ReportData, Sha256Digest};
+use crate::signature::{Hash, Scheme};
 
 /// A report whose format is known but whose signature is **not** yet checked.
 ///
@@ -63,13 +61,16 @@ impl Report {
     ///
     /// [`ReportError::Signature`] if the signature does not verify.
     pub fn verify(&self, chain: &VerifiedChain) -> Result<VerifiedReport, ReportError> {
-        let signature = self.signature().ok_or(ReportError::Signature)?;
         let signed: &[u8; SIGNATURE] = self.array_at::<0, SIGNATURE>();
-        chain
+        let scheme = Scheme::EcdsaFixed(Hash::Sha384);
+        if chain
             .report_key()
-            .verify(signed, &signature)
-            .map_err(|_| ReportError::Signature)?;
-        Ok(self.fields())
+            .verifies(scheme, signed, &self.signature())
+        {
+            Ok(self.fields())
+        } else {
+            Err(ReportError::Signature)
+        }
     }
 
     fn check_reserved(&self, version: u32) -> Result<(), ReportError> {
@@ -143,13 +144,11 @@ impl Report {
     }
 
     /// The ECDSA signature: two 72-byte little-endian numbers, of which P-384
-    /// uses 48 bytes each.
-    fn signature(&self) -> Option<Signature> {
-        let mut r = *self.array_at::<SIGNATURE, 48>();
-        let mut s = *self.array_at::<SIGNATURE_S, 48>();
-        r.reverse();
-        s.reverse();
-        Signature::from_scalars(r, s).ok()
+    /// uses 48 bytes each; here they are big-endian, one behind the other.
+    fn signature(&self) -> Vec<u8> {
+        let r = self.array_at::<SIGNATURE, 48>().iter().rev();
+        let s = self.array_at::<SIGNATURE_S, 48>().iter().rev();
+        r.chain(s).copied().collect()
     }
 
     fn u32_at<const AT: usize>(&self) -> u32 {

@@ -2,29 +2,30 @@
 //! `SEQUENCE { content, algorithm, signature }` (RFC 5280, sections 4.1 and 5.1).
 //!
 //! The content is kept as the bytes that were signed. AMD encodes the default
-//! `trailerField` of its RSASSA-PSS parameters, which DER forbids, so the
+//! `trailerField` of its RSASSA-PSS parameters, which DER forbids, so that
 //! algorithm is compared with the two encodings in use instead of being decoded.
 
-use der::asn1::BitStringRef;
+use der::asn1::{BitStringRef, ObjectIdentifier};
 use der::{Decode, Reader, SliceReader};
-use rsa::RsaPublicKey;
-use rsa::pss::{Signature, VerifyingKey};
-use rsa::signature::Verifier;
-use sha2::Sha384;
+use x509_cert::spki::AlgorithmIdentifierRef;
+
+use crate::signature::{Hash, Scheme};
 
 /// A signed object, split but not verified.
 #[derive(Clone, Debug)]
-pub(super) struct SignedObject<'a> {
+pub(crate) struct SignedObject<'a> {
     /// The signed bytes, with their header.
-    pub(super) content: &'a [u8],
+    pub(crate) content: &'a [u8],
+    /// How they are signed.
+    pub(crate) scheme: Scheme,
     /// The signature.
-    pub(super) signature: &'a [u8],
+    pub(crate) signature: &'a [u8],
 }
 
 impl<'a> SignedObject<'a> {
     /// Splits `der`. `None` if it is not such an object, is followed by further
-    /// bytes, or is not signed with RSASSA-PSS and SHA-384.
-    pub(super) fn split(der: &'a [u8]) -> Option<Self> {
+    /// bytes, or is signed in a way this crate does not know.
+    pub(crate) fn split(der: &'a [u8]) -> Option<Self> {
         let mut reader = SliceReader::new(der).ok()?;
         let object = reader
             .sequence(|inner| {
@@ -36,26 +37,61 @@ impl<'a> SignedObject<'a> {
             .ok()?;
         reader.finish().ok()?;
         let (content, algorithm, signature) = object;
-        is_pss_with_sha384(algorithm).then_some(())?;
         Some(Self {
             content,
+            scheme: scheme(algorithm)?,
             signature: signature.as_bytes()?,
         })
     }
 }
 
-/// Whether `algorithm` is the DER of an `AlgorithmIdentifier` for RSASSA-PSS with
-/// SHA-384, MGF1 with SHA-384 and a salt of 48 bytes (RFC 4055, section 3.1).
-pub(super) fn is_pss_with_sha384(algorithm: &[u8]) -> bool {
-    algorithm == PSS_SHA384 || algorithm == PSS_SHA384_WITH_TRAILER
+/// Reads the DER of an `AlgorithmIdentifier`: RSASSA-PSS with SHA-384 and a salt
+/// of 48 bytes (RFC 4055, section 3.1), RSASSA-PKCS1-v1_5 (section 5), or ECDSA
+/// (RFC 5758, section 3.2).
+pub(crate) fn scheme(algorithm: &[u8]) -> Option<Scheme> {
+    if algorithm == PSS_SHA384 || algorithm == PSS_SHA384_WITH_TRAILER {
+        return Some(Scheme::RsaPss(Hash::Sha384));
+    }
+    let algorithm = AlgorithmIdentifierRef::from_der(algorithm).ok()?;
+    let (_, scheme) = ALGORITHMS
+        .into_iter()
+        .find(|(oid, _)| *oid == algorithm.oid)?;
+    let parameters_fit = match scheme {
+        Scheme::RsaPkcs1(_) => algorithm.parameters_any().is_ok_and(|any| any.is_null()),
+        _ => algorithm.parameters.is_none(),
+    };
+    parameters_fit.then_some(scheme)
 }
 
-/// Whether `signature` over `content` verifies under `key`.
-pub(super) fn verifies(key: &RsaPublicKey, content: &[u8], signature: &[u8]) -> bool {
-    let key = VerifyingKey::<Sha384>::new_with_salt_len(key.clone(), SALT_BYTES);
-    Signature::try_from(signature).is_ok_and(|signature| key.verify(content, &signature).is_ok())
-}
+const ALGORITHMS: [(ObjectIdentifier, Scheme); 6] = [
+    (
+        ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.2"),
+        Scheme::EcdsaDer(Hash::Sha256),
+    ),
+    (
+        ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.3"),
+        Scheme::EcdsaDer(Hash::Sha384),
+    ),
+    (
+        ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.4"),
+        Scheme::EcdsaDer(Hash::Sha512),
+    ),
+    (
+        ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.11"),
+        Scheme::RsaPkcs1(Hash::Sha256),
+    ),
+    (
+        ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.12"),
+        Scheme::RsaPkcs1(Hash::Sha384),
+    ),
+    (
+        ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.13"),
+        Scheme::RsaPkcs1(Hash::Sha512),
+    ),
+];
 
+/// Salt length in both encodings.
+#[cfg(any(test, feature = "development"))]
 pub(crate) const SALT_BYTES: usize = 48;
 
 /// RFC 4055: hash, mask generation function and salt length named, default

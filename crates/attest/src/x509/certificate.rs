@@ -1,14 +1,7 @@
-//! X.509 certificates as AMD issues them.
-//!
-//! Two things are unusual and accepted: the serial number 0 of VCEK and VLEK
-//! certificates, and the encoded default described in `signed.rs`. Everything
-//! else is strict DER.
+//! One certificate (RFC 5280, section 4).
 
+use der::oid::ObjectIdentifier;
 use der::{Decode, Encode};
-use p384::ecdsa::VerifyingKey;
-use p384::pkcs8::DecodePublicKey;
-use rsa::RsaPublicKey;
-use rsa::traits::PublicKeyParts;
 use x509_cert::Version;
 use x509_cert::certificate::{Raw, TbsCertificateInner};
 use x509_cert::ext::Extension;
@@ -17,18 +10,20 @@ use x509_cert::name::Name;
 
 use super::signed::{self, SignedObject};
 use crate::identifiers::Sha256Digest;
+use crate::signature::{PublicKey, Scheme};
 use crate::time::UnixSeconds;
 
 /// A certificate whose format is known and of which nothing is verified.
 #[derive(Clone, Debug)]
 pub struct Certificate {
     content: Vec<u8>,
+    scheme: Scheme,
     signature: Vec<u8>,
     tbs: TbsCertificateInner<Raw>,
 }
 
 impl Certificate {
-    /// Largest certificate that is read, in bytes. AMD's have about 1,700.
+    /// Largest certificate that is read, in bytes. Those in use have 600 to 2,500.
     pub const MAX_LEN: usize = 8 * 1024;
 
     /// Reads one certificate in DER, with nothing behind it.
@@ -37,6 +32,15 @@ impl Certificate {
     ///
     /// [`CertificateError`]. No cryptography is done here.
     pub fn parse(der: &[u8]) -> Result<Self, CertificateError> {
+        Self::parse_knowing(der, &[])
+    }
+
+    /// Reads a certificate whose reader understands these further extensions,
+    /// which may then be critical.
+    pub(crate) fn parse_knowing(
+        der: &[u8],
+        extensions: &[ObjectIdentifier],
+    ) -> Result<Self, CertificateError> {
         if der.len() > Self::MAX_LEN {
             return Err(CertificateError::TooLong { got: der.len() });
         }
@@ -47,21 +51,22 @@ impl Certificate {
             .signature()
             .to_der()
             .map_err(|_| CertificateError::Format)?;
-        if tbs.version() != Version::V3 || !signed::is_pss_with_sha384(&inner_algorithm) {
+        if tbs.version() != Version::V3 || signed::scheme(&inner_algorithm) != Some(object.scheme) {
             return Err(CertificateError::Format);
         }
         let certificate = Self {
             content: object.content.to_vec(),
+            scheme: object.scheme,
             signature: object.signature.to_vec(),
             tbs,
         };
-        certificate.check_extensions()?;
+        certificate.check_extensions(extensions)?;
         Ok(certificate)
     }
 
     /// Each extension once, and no critical one that this crate does not know
     /// (RFC 5280, section 4.2).
-    fn check_extensions(&self) -> Result<(), CertificateError> {
+    fn check_extensions(&self, also_known: &[ObjectIdentifier]) -> Result<(), CertificateError> {
         let mut seen = Vec::new();
         for extension in self.extensions() {
             if seen.contains(&extension.extn_id) {
@@ -69,7 +74,9 @@ impl Certificate {
                     oid: extension.extn_id.to_string(),
                 });
             }
-            if extension.critical && !KNOWN_CRITICAL.contains(&extension.extn_id) {
+            let is_known = KNOWN_CRITICAL.contains(&extension.extn_id)
+                || also_known.contains(&extension.extn_id);
+            if extension.critical && !is_known {
                 return Err(CertificateError::UnknownCriticalExtension {
                     oid: extension.extn_id.to_string(),
                 });
@@ -100,38 +107,40 @@ impl Certificate {
         UnixSeconds::new(time.to_unix_duration().as_secs())
     }
 
-    pub(super) fn subject(&self) -> &Name {
+    pub(crate) fn subject(&self) -> &Name {
         self.tbs.subject()
     }
 
-    pub(super) fn issuer(&self) -> &Name {
+    pub(crate) fn issuer(&self) -> &Name {
         self.tbs.issuer()
     }
 
-    pub(super) fn serial(&self) -> &[u8] {
+    pub(crate) fn serial(&self) -> &[u8] {
         self.tbs.serial_number().as_bytes()
     }
 
-    pub(super) fn extensions(&self) -> &[Extension] {
+    pub(crate) fn extensions(&self) -> &[Extension] {
         self.tbs.extensions().map_or(&[], Vec::as_slice)
     }
 
-    /// The key as an RSA key of 2048 to 4096 bits with the usual exponent.
-    pub(super) fn rsa_key(&self) -> Option<RsaPublicKey> {
-        let spki = self.tbs.subject_public_key_info().to_der().ok()?;
-        let key = RsaPublicKey::from_public_key_der(&spki).ok()?;
-        let usual_exponent = key.e_bytes().as_ref() == [1, 0, 1];
-        (usual_exponent && (256..=512).contains(&key.size())).then_some(key)
+    /// The value of an extension.
+    pub(crate) fn extension(&self, oid: ObjectIdentifier) -> Option<&[u8]> {
+        let found = self.extensions().iter().find(|one| one.extn_id == oid)?;
+        Some(found.extn_value.as_bytes())
     }
 
-    /// The key as a P-384 key.
-    pub(super) fn p384_key(&self) -> Option<VerifyingKey> {
-        let spki = self.tbs.subject_public_key_info().to_der().ok()?;
-        VerifyingKey::from_public_key_der(&spki).ok()
+    /// The key, if it is of a kind that this crate verifies with.
+    pub(crate) fn public_key(&self) -> Option<PublicKey> {
+        PublicKey::from_spki(&self.tbs.subject_public_key_info().to_der().ok()?)
+    }
+
+    /// How the certificate is signed.
+    pub(crate) fn scheme(&self) -> Scheme {
+        self.scheme
     }
 
     /// Whether the certificate may sign certificates.
-    pub(super) fn is_authority(&self) -> bool {
+    pub(crate) fn is_authority(&self) -> bool {
         let constraints = self.tbs.get_extension::<BasicConstraints>();
         let usage = self.tbs.get_extension::<KeyUsage>();
         matches!(constraints, Ok(Some((_, constraints))) if constraints.ca)
@@ -139,7 +148,7 @@ impl Certificate {
     }
 
     /// Whether the certificate says that it is no authority, or says nothing.
-    pub(super) fn is_end_entity(&self) -> bool {
+    pub(crate) fn is_end_entity(&self) -> bool {
         match self.tbs.get_extension::<BasicConstraints>() {
             Ok(Some((_, constraints))) => !constraints.ca,
             Ok(None) => true,
@@ -148,13 +157,32 @@ impl Certificate {
     }
 
     /// Whether the certificate may sign revocation lists.
-    pub(super) fn may_sign_revocation_lists(&self) -> bool {
+    pub(crate) fn may_sign_revocation_lists(&self) -> bool {
         matches!(self.tbs.get_extension::<KeyUsage>(), Ok(Some((_, usage))) if usage.crl_sign())
     }
 
+    /// Whether the certificate's key may sign other things than certificates:
+    /// it says so, or says nothing about usage.
+    pub(crate) fn may_sign(&self) -> bool {
+        match self.tbs.get_extension::<KeyUsage>() {
+            Ok(Some((_, usage))) => usage.digital_signature(),
+            Ok(None) => true,
+            Err(_) => false,
+        }
+    }
+
+    /// How many authorities may stand between this one and the leaf; `None` is
+    /// no limit.
+    pub(crate) fn path_length(&self) -> Option<u8> {
+        match self.tbs.get_extension::<BasicConstraints>() {
+            Ok(Some((_, constraints))) => constraints.path_len_constraint,
+            _ => None,
+        }
+    }
+
     /// Whether `issuer` signed this certificate.
-    pub(super) fn is_signed_by(&self, issuer: &RsaPublicKey) -> bool {
-        signed::verifies(issuer, &self.content, &self.signature)
+    pub(crate) fn is_signed_by(&self, issuer: &PublicKey) -> bool {
+        issuer.verifies(self.scheme, &self.content, &self.signature)
     }
 }
 
@@ -169,9 +197,8 @@ pub enum CertificateError {
         oid: String,
     },
 
-    /// The bytes are not one version-3 certificate signed with RSASSA-PSS and
-    /// SHA-384.
-    #[error("not an X.509 version 3 certificate signed with RSASSA-PSS and SHA-384")]
+    /// The bytes are not one version-3 certificate signed in a known way.
+    #[error("not an X.509 version 3 certificate with a known kind of signature")]
     Format,
 
     /// The input is longer than [`Certificate::MAX_LEN`].
@@ -192,8 +219,8 @@ pub enum CertificateError {
     },
 }
 
-const KNOWN_CRITICAL: [der::oid::ObjectIdentifier; 2] = [
+const KNOWN_CRITICAL: [ObjectIdentifier; 2] = [
     // id-ce-keyUsage, id-ce-basicConstraints (RFC 5280, sections 4.2.1.3 and .9).
-    der::oid::ObjectIdentifier::new_unwrap("2.5.29.15"),
-    der::oid::ObjectIdentifier::new_unwrap("2.5.29.19"),
+    ObjectIdentifier::new_unwrap("2.5.29.15"),
+    ObjectIdentifier::new_unwrap("2.5.29.19"),
 ];
