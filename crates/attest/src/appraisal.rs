@@ -187,7 +187,7 @@ fn run_checks(
         list(policy.platforms.iter()),
         Platform::SevSnp.to_string(),
     );
-    let report = checks::verify(&evidence, policy, anchors, now, recorder)?;
+    let report = Facts::from(checks::verify(&evidence, policy, anchors, now, recorder)?);
     check_measurement(&report, policy, recorder);
     check_binding(&report, bundle, recorder);
     check_parts(bundle, policy, recorder);

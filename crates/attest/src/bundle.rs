@@ -10,6 +10,8 @@ use crate::appraisal::Code;
 use crate::identifiers::Sha256Digest;
 use crate::snp::KeyKind;
 
+pub use crate::snp::SnpEvidence;
+
 mod label;
 mod wire;
 
@@ -175,27 +177,6 @@ impl fmt::Debug for Bundle {
             )
             .finish()
     }
-}
-
-/// An SEV-SNP report and what is needed to verify it, all unverified.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[expect(
-    clippy::exhaustive_structs,
-    reason = "callers make it; a field more is a new format"
-)]
-pub struct SnpEvidence<'a> {
-    /// The attestation report, raw.
-    pub report: &'a [u8],
-    /// Which kind of key `leaf` certifies.
-    pub kind: KeyKind,
-    /// VCEK or VLEK certificate, DER.
-    pub leaf: &'a [u8],
-    /// ASK or ASVK certificate, DER.
-    pub intermediate: &'a [u8],
-    /// ARK certificate, DER.
-    pub root: &'a [u8],
-    /// The root's revocation list, DER.
-    pub revocation_list: Option<&'a [u8]>,
 }
 
 /// Collects the parts of a [`Bundle`].

@@ -491,7 +491,8 @@ impl Case {
             anchors,
             self.verify_at(),
             &mut recorder,
-        );
+        )
+        .map(Facts::from);
         if let Some(facts) = &facts {
             let claimed = self.json["claims"]["report_data"].as_str();
             let wanted = self.json["params"]["expected_report_data"].as_str();

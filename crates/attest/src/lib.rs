@@ -28,11 +28,17 @@ pub mod bundle;
 pub mod development;
 pub mod identifiers;
 pub mod policy;
-#[allow(dead_code, reason = "shared by platforms, which use different parts of it")]
+#[allow(
+    dead_code,
+    reason = "shared by platforms, which use different parts of it"
+)]
 mod signature;
 pub mod snp;
 pub mod time;
-#[allow(dead_code, reason = "shared by platforms, which use different parts of it")]
+#[allow(
+    dead_code,
+    reason = "shared by platforms, which use different parts of it"
+)]
 pub mod x509;
 
 pub use appraisal::{

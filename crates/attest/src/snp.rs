@@ -11,7 +11,9 @@
 pub(crate) mod anchors;
 mod chain;
 pub(crate) mod checks;
+mod claims;
 mod crl;
+mod evidence;
 pub(crate) mod extensions;
 pub(crate) mod layout;
 mod product;
@@ -19,11 +21,15 @@ mod report;
 pub(crate) mod rules;
 mod tcb;
 
+pub use anchors::Anchors;
 pub use chain::{Chain, ChainError, KeyKind, Role, VerifiedChain};
+pub use claims::Claims;
 pub use crl::{RevocationError, RevocationList};
+pub use evidence::{Demands, SnpEvidence, appraise};
 pub use extensions::ExtensionError;
 pub use product::{Cpuid, Part, Product};
 pub use report::{GuestPolicy, PlatformInfo, Report, ReportError, VerifiedReport};
+pub use rules::Rules;
 pub use tcb::Tcb;
 
 pub(crate) use report::FirmwareVersion;

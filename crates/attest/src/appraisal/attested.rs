@@ -3,7 +3,7 @@
 use super::{Appraisal, Code, Gap, verdict};
 use crate::identifiers::{ChipId, Measurement, ReportData};
 use crate::policy::Platform;
-use crate::snp::{Product, Tcb};
+use crate::snp::{self, Product, Tcb};
 
 /// What verified evidence says about the guest and its machine.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -17,6 +17,22 @@ pub struct Facts {
     pub(crate) firmware: String,
     pub(crate) guest_svn: u32,
     pub(crate) vmpl: u32,
+}
+
+impl From<snp::Claims> for Facts {
+    fn from(claims: snp::Claims) -> Self {
+        Self {
+            platform: Platform::SevSnp,
+            product: claims.product,
+            measurement: claims.measurement,
+            report_data: claims.report_data,
+            chip_id: claims.names_chip.then_some(claims.chip_id),
+            tcb: claims.reported_tcb,
+            firmware: claims.current_version,
+            guest_svn: claims.guest_svn,
+            vmpl: claims.vmpl,
+        }
+    }
 }
 
 impl Facts {

@@ -206,13 +206,6 @@ impl Recorder {
         }
     }
 
-    /// Adds the checks of a further group to the appraisal.
-    pub(crate) fn expect(&mut self, group: Group) {
-        if !self.groups.contains(&group) {
-            self.groups.push(group);
-        }
-    }
-
     pub(crate) fn pass(&mut self, check: Check, actual: impl Into<String>) {
         self.push(check, Outcome::Pass, None, Some(actual.into()));
     }

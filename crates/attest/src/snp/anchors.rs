@@ -8,6 +8,7 @@
 
 use super::{KeyKind, Product};
 use crate::identifiers::Sha256Digest;
+use crate::x509::{Certificate, CertificateError};
 
 /// Pinned keys of one product.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -20,12 +21,37 @@ pub(crate) struct Anchor {
 
 /// The set of pinned keys a chain is judged by.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Anchors(Vec<Anchor>);
+pub struct Anchors(Vec<Anchor>);
 
 impl Anchors {
     /// AMD's own keys.
-    pub(crate) fn amd() -> Self {
+    #[must_use]
+    pub fn amd() -> Self {
         Self(AMD.to_vec())
+    }
+
+    /// The keys of these two certificates, DER, for whatever product a leaf
+    /// certificate names: to judge test evidence under a test root. Evidence
+    /// judged so never becomes an [`crate::Attested`].
+    ///
+    /// # Errors
+    ///
+    /// [`CertificateError`] of the first that is malformed.
+    pub fn of_test_root(root: &[u8], intermediate: &[u8]) -> Result<Self, CertificateError> {
+        let digest = |der| {
+            Certificate::parse(der)?
+                .public_key_digest()
+                .ok_or(CertificateError::Format)
+        };
+        let (root, intermediate) = (digest(root)?, digest(intermediate)?);
+        let anchor = |product| Anchor {
+            product,
+            root,
+            vcek_authority: intermediate,
+            vlek_authority: Some(intermediate),
+        };
+        let products = [Product::Milan, Product::Genoa, Product::Turin];
+        Ok(Self(products.map(anchor).to_vec()))
     }
 
     /// Keys that are not AMD's.
@@ -34,9 +60,10 @@ impl Anchors {
         Self(vec![anchor])
     }
 
-    /// The anchor whose root key has this digest.
-    pub(super) fn by_root(&self, root: Sha256Digest) -> Option<&Anchor> {
-        self.0.iter().find(|anchor| anchor.root == root)
+    /// The anchors whose root key has this digest: one for each product that the
+    /// root is for.
+    pub(super) fn by_root(&self, root: Sha256Digest) -> Vec<&Anchor> {
+        self.0.iter().filter(|anchor| anchor.root == root).collect()
     }
 }
 

@@ -101,7 +101,7 @@ impl Chain {
         anchors: &Anchors,
         now: UnixSeconds,
     ) -> Result<VerifiedChain, ChainError> {
-        let product = self.check_pins(anchors)?;
+        let products = self.check_pins(anchors)?;
         let root_key = rsa_key(&self.root, Role::Root)?;
         let intermediate_key = rsa_key(&self.intermediate, Role::Intermediate)?;
         self.check_authorities()?;
@@ -117,15 +117,13 @@ impl Chain {
             check_validity(certificate, role, now)?;
         }
         let chip = EndorsedChip::read(&self.leaf, self.kind).map_err(ChainError::Extension)?;
-        if chip.product != product {
+        if !products.contains(&chip.product) {
             return Err(ChainError::Product {
                 endorsed: chip.product,
-                root: product,
             });
         }
-        let report_key = match self.leaf.public_key() {
-            Some(key @ PublicKey::P384(_)) => key,
-            _ => return Err(ChainError::Key { role: Role::Leaf }),
+        let Some(report_key @ PublicKey::P384(_)) = self.leaf.public_key() else {
+            return Err(ChainError::Key { role: Role::Leaf });
         };
         Ok(VerifiedChain {
             kind: self.kind,
@@ -140,23 +138,26 @@ impl Chain {
         })
     }
 
-    fn check_pins(&self, anchors: &Anchors) -> Result<Product, ChainError> {
+    /// The products that the pinned keys are for.
+    fn check_pins(&self, anchors: &Anchors) -> Result<Vec<Product>, ChainError> {
         let digest = |certificate: &Certificate, role| {
             certificate
                 .public_key_digest()
                 .ok_or(ChainError::Key { role })
         };
         let root = digest(&self.root, Role::Root)?;
-        let anchor = anchors
-            .by_root(root)
-            .ok_or(ChainError::RootNotPinned { digest: root })?;
+        let mut anchors = anchors.by_root(root);
+        if anchors.is_empty() {
+            return Err(ChainError::RootNotPinned { digest: root });
+        }
         let intermediate = digest(&self.intermediate, Role::Intermediate)?;
-        if anchor.authority(self.kind) != Some(intermediate) {
+        anchors.retain(|anchor| anchor.authority(self.kind) == Some(intermediate));
+        if anchors.is_empty() {
             return Err(ChainError::IntermediateNotPinned {
                 digest: intermediate,
             });
         }
-        Ok(anchor.product)
+        Ok(anchors.into_iter().map(|anchor| anchor.product).collect())
     }
 
     fn check_authorities(&self) -> Result<(), ChainError> {
@@ -342,12 +343,10 @@ pub enum ChainError {
     },
 
     /// The leaf certificate names another product than its root is for.
-    #[error("endorsement key certificate is for {endorsed}, its root for {root}")]
+    #[error("endorsement key certificate is for {endorsed}, its root is not")]
     Product {
         /// Product in the leaf certificate.
         endorsed: Product,
-        /// Product of the pinned root.
-        root: Product,
     },
 
     /// The root key is not one of those pinned.

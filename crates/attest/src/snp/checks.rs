@@ -1,16 +1,16 @@
 //! The checks of an SEV-SNP report, each with its row.
 
-use super::Tcb;
 use super::anchors::Anchors;
 use super::chain::{Chain, ChainError, KeyKind, VerifiedChain};
+use super::claims::Claims;
 use super::crl::{RevocationError, RevocationList};
+use super::evidence::SnpEvidence;
 use super::product::Part;
 use super::report::{Report, ReportError, VerifiedReport};
 use super::rules::{RevocationRule, Rules};
 use crate::appraisal::check::{Check, Recorder};
-use crate::appraisal::{Code, Facts, Gap, list};
-use crate::bundle::SnpEvidence;
-use crate::policy::{Platform, Policy};
+use crate::appraisal::{Code, Gap, list};
+use crate::policy::Policy;
 use crate::time::UnixSeconds;
 
 mod guest;
@@ -18,6 +18,8 @@ mod levels;
 
 use guest::{check_guest_policy, check_identity, check_platform, check_vmpl};
 use levels::{check_firmware, check_levels, read_levels};
+
+pub(super) use levels::Levels;
 
 /// Verifies the evidence and compares it with the policy's rules.
 ///
@@ -30,7 +32,7 @@ pub(crate) fn verify(
     anchors: &Anchors,
     now: UnixSeconds,
     recorder: &mut Recorder,
-) -> Option<Facts> {
+) -> Option<Claims> {
     let report = parse_report(evidence.report, recorder);
     let chain = verify_chain(evidence, anchors, now, recorder)?;
     let rules = &policy.snp;
@@ -46,21 +48,7 @@ pub(crate) fn verify(
     check_guest_policy(&report, policy, recorder);
     check_vmpl(&report, rules, recorder);
     check_identity(&report, rules, recorder);
-    Some(facts(&report, &chain, levels.reported))
-}
-
-fn facts(report: &VerifiedReport, chain: &VerifiedChain, tcb: Tcb) -> Facts {
-    Facts {
-        platform: Platform::SevSnp,
-        product: chain.product(),
-        measurement: report.measurement,
-        report_data: report.report_data,
-        chip_id: chain.chip_id().is_some().then_some(report.chip_id),
-        tcb,
-        firmware: report.current_firmware.to_string(),
-        guest_svn: report.guest_svn,
-        vmpl: report.vmpl,
-    }
+    Some(Claims::new(&report, &chain, &levels))
 }
 
 fn parse_report(bytes: &[u8], recorder: &mut Recorder) -> Option<Report> {

@@ -16,6 +16,7 @@ pub(crate) const MEASUREMENT: usize = 0x090;
 pub(crate) const HOST_DATA: usize = 0x0C0;
 pub(crate) const ID_KEY_DIGEST: usize = 0x0E0;
 pub(crate) const AUTHOR_KEY_DIGEST: usize = 0x110;
+pub(crate) const REPORT_ID: usize = 0x140;
 pub(crate) const REPORT_ID_MA: usize = 0x160;
 pub(crate) const REPORTED_TCB: usize = 0x180;
 pub(crate) const CPUID: usize = 0x188;

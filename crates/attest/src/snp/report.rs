@@ -9,7 +9,7 @@ use super::layout::{
     AUTHOR_KEY_DIGEST, CHIP_ID, COMMITTED_FIRMWARE, COMMITTED_TCB, CPUID, CURRENT_FIRMWARE,
     CURRENT_MITIGATIONS, CURRENT_TCB, FAMILY_ID, GUEST_SVN, HOST_DATA, ID_KEY_DIGEST, IMAGE_ID,
     KEY_INFO, LAUNCH_MITIGATIONS, LAUNCH_TCB, MEASUREMENT, PLATFORM_INFO, POLICY, REPORT_DATA,
-    REPORT_ID_MA, REPORTED_TCB, SIGNATURE, SIGNATURE_ALGO, SIGNATURE_S, VERSION, VMPL,
+    REPORT_ID, REPORT_ID_MA, REPORTED_TCB, SIGNATURE, SIGNATURE_ALGO, SIGNATURE_S, VERSION, VMPL,
 };
 use super::product::Cpuid;
 use crate::identifiers::{BlockId, ChipId, KeyDigest, Measurement, ReportData, Sha256Digest};
@@ -121,6 +121,7 @@ impl Report {
             host_data: Sha256Digest::new(*self.array_at::<HOST_DATA, 32>()),
             id_key_digest: KeyDigest::new(*self.array_at::<ID_KEY_DIGEST, 48>()),
             author_key_digest: KeyDigest::new(*self.array_at::<AUTHOR_KEY_DIGEST, 48>()),
+            report_id: Sha256Digest::new(*self.array_at::<REPORT_ID, 32>()),
             migration_agent: *self.array_at::<REPORT_ID_MA, 32>(),
             cpuid: (version >= FIRST_VERSION_WITH_CPUID).then_some(Cpuid {
                 family,
@@ -198,6 +199,7 @@ pub struct VerifiedReport {
     pub(super) host_data: Sha256Digest,
     pub(super) id_key_digest: KeyDigest,
     pub(super) author_key_digest: KeyDigest,
+    pub(super) report_id: Sha256Digest,
     pub(super) migration_agent: [u8; 32],
     pub(super) cpuid: Option<Cpuid>,
     pub(super) chip_id: ChipId,

@@ -5,14 +5,16 @@ use serde::{Deserialize, Serialize};
 use super::report::{FirmwareVersion, GuestPolicy, PlatformInfo};
 use super::{Part, Product, Tcb};
 use crate::identifiers::{BlockId, KeyDigest, Sha256Digest};
+use crate::policy::defaults;
 
-/// The SEV-SNP section of a policy, defaults filled in.
+/// What is demanded of SEV-SNP evidence: the section of a policy, defaults
+/// filled in.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is a rule of its own, named as in the policy file"
 )]
-pub(crate) struct Rules {
+pub struct Rules {
     pub(crate) products: Vec<Product>,
     pub(crate) floors: Vec<Floor>,
     pub(crate) vmpl: u32,
@@ -35,6 +37,53 @@ pub(crate) struct Rules {
 }
 
 impl Rules {
+    /// The rules of the default policy.
+    #[must_use]
+    pub fn strict() -> Self {
+        defaults::snp_rules()
+    }
+
+    /// Accepts processors of these generations.
+    #[must_use]
+    pub fn products(mut self, products: &[Product]) -> Self {
+        self.products = products.to_vec();
+        self
+    }
+
+    /// Accepts firmware from these levels on, one for each part; a part without
+    /// a floor is refused.
+    #[must_use]
+    pub fn tcb_floors(mut self, floors: &[(Part, Tcb)]) -> Self {
+        let floor = |&(part, tcb)| Floor {
+            part,
+            tcb,
+            as_of: "set by the caller".to_owned(),
+        };
+        self.floors = floors.iter().map(floor).collect();
+        self
+    }
+
+    /// Demands that the report was asked for at this privilege level.
+    #[must_use]
+    pub fn vmpl(mut self, level: u32) -> Self {
+        self.vmpl = level;
+        self
+    }
+
+    /// Whether the host must have completed its memory alias check.
+    #[must_use]
+    pub fn alias_check_required(mut self, required: bool) -> Self {
+        self.require_alias_check = required;
+        self
+    }
+
+    /// Whether firmware that is running but not committed is accepted.
+    #[must_use]
+    pub fn provisional_firmware_accepted(mut self, accepted: bool) -> Self {
+        self.allow_provisional_firmware = accepted;
+        self
+    }
+
     /// The floor for a part; none means that the part is refused.
     pub(super) fn floor(&self, part: Part) -> Option<&Floor> {
         self.floors.iter().find(|floor| floor.part == part)

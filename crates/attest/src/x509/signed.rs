@@ -5,7 +5,7 @@
 //! `trailerField` of its RSASSA-PSS parameters, which DER forbids, so that
 //! algorithm is compared with the two encodings in use instead of being decoded.
 
-use der::asn1::{BitStringRef, ObjectIdentifier};
+use der::asn1::{AnyRef, BitStringRef, ObjectIdentifier};
 use der::{Decode, Reader, SliceReader};
 use x509_cert::spki::AlgorithmIdentifierRef;
 
@@ -57,7 +57,7 @@ pub(crate) fn scheme(algorithm: &[u8]) -> Option<Scheme> {
         .into_iter()
         .find(|(oid, _)| *oid == algorithm.oid)?;
     let parameters_fit = match scheme {
-        Scheme::RsaPkcs1(_) => algorithm.parameters_any().is_ok_and(|any| any.is_null()),
+        Scheme::RsaPkcs1(_) => algorithm.parameters_any().is_ok_and(AnyRef::is_null),
         _ => algorithm.parameters.is_none(),
     };
     parameters_fit.then_some(scheme)

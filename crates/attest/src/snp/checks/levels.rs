@@ -9,11 +9,11 @@ use crate::snp::rules::Rules;
 use crate::snp::{Part, Product, Tcb};
 
 /// The four firmware levels of a report.
-pub(super) struct Levels {
-    pub(super) reported: Tcb,
-    committed: Tcb,
-    current: Tcb,
-    launch: Tcb,
+pub(in crate::snp) struct Levels {
+    pub(in crate::snp) reported: Tcb,
+    pub(in crate::snp) committed: Tcb,
+    pub(in crate::snp) current: Tcb,
+    pub(in crate::snp) launch: Tcb,
 }
 
 pub(super) fn read_levels(

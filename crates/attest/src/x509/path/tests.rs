@@ -51,7 +51,7 @@ fn verify_der(path: &[Vec<u8>]) -> Result<PublicKey, PathError> {
     verify(&parse_path(path), &pins, Leaf::EndEntity, NOW)
 }
 
-/// BasicConstraints { cA TRUE, pathLenConstraint 0 }.
+/// `BasicConstraints { cA TRUE, pathLenConstraint 0 }`.
 fn no_further_authority() -> ExtensionDraft {
     let value = [0x30, 0x06, 0x01, 0x01, 0xFF, 0x02, 0x01, 0x00];
     ExtensionDraft::new("2.5.29.19", true, value)
