@@ -49,7 +49,7 @@ pub(crate) fn snp_rules() -> Rules {
     Rules {
         products: PRODUCTS.to_vec(),
         floors: floors(),
-        vmpl: VMPL,
+        vmpl: VMPL..=VMPL,
         revocation: RevocationRule::IfPresent,
         allow_provisional_firmware: false,
         allow_cxl: false,

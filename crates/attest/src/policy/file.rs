@@ -168,7 +168,7 @@ impl SevSnp {
         Ok(Rules {
             products,
             floors,
-            vmpl,
+            vmpl: vmpl..=vmpl,
             revocation: self.revocation,
             allow_provisional_firmware: self.allow_provisional_firmware,
             allow_cxl: self.allow_cxl,

@@ -20,7 +20,7 @@ fn the_smallest_policy_has_the_defaults() {
 fn the_defaults_are_strict() {
     let rules = Policy::strict_default().snp;
     assert!(!rules.products.contains(&Product::Milan));
-    assert_eq!(rules.vmpl, 0);
+    assert_eq!(rules.vmpl, 0..=0);
     assert!(rules.require_alias_check);
     assert!(!rules.allow_cxl && !rules.allow_provisional_firmware);
     assert_eq!(

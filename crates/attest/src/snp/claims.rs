@@ -84,6 +84,12 @@ impl Claims {
         &self.report_data
     }
 
+    /// The 32 bytes the host put into the report.
+    #[must_use]
+    pub fn host_data(&self) -> &Sha256Digest {
+        &self.host_data
+    }
+
     /// Processor generation.
     #[must_use]
     pub fn product(&self) -> Product {

@@ -1,5 +1,7 @@
 //! What a policy asks of SEV-SNP evidence.
 
+use core::ops::RangeInclusive;
+
 use serde::{Deserialize, Serialize};
 
 use super::report::{FirmwareVersion, GuestPolicy, PlatformInfo};
@@ -17,7 +19,8 @@ use crate::policy::defaults;
 pub struct Rules {
     pub(crate) products: Vec<Product>,
     pub(crate) floors: Vec<Floor>,
-    pub(crate) vmpl: u32,
+    /// Privilege levels accepted.
+    pub(crate) vmpl: RangeInclusive<u32>,
     pub(crate) revocation: RevocationRule,
     pub(crate) allow_provisional_firmware: bool,
     pub(crate) allow_cxl: bool,
@@ -66,7 +69,15 @@ impl Rules {
     /// Demands that the report was asked for at this privilege level.
     #[must_use]
     pub fn vmpl(mut self, level: u32) -> Self {
-        self.vmpl = level;
+        self.vmpl = level..=level;
+        self
+    }
+
+    /// Accepts a report that the guest asked for at any privilege level; a
+    /// report that the host asked for is refused all the same.
+    #[must_use]
+    pub fn any_guest_vmpl(mut self) -> Self {
+        self.vmpl = defaults::VMPL..=defaults::HIGHEST_VMPL;
         self
     }
 

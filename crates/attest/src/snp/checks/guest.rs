@@ -103,11 +103,16 @@ pub(super) fn check_vmpl(report: &VerifiedReport, rules: &Rules, recorder: &mut 
     } else {
         Code::VmplMismatch
     };
+    let expected = if rules.vmpl.start() == rules.vmpl.end() {
+        rules.vmpl.start().to_string()
+    } else {
+        format!("{} to {}", rules.vmpl.start(), rules.vmpl.end())
+    };
     recorder.compare(
         Check::Vmpl,
-        report.vmpl == rules.vmpl,
+        rules.vmpl.contains(&report.vmpl),
         code,
-        rules.vmpl.to_string(),
+        expected,
         report.vmpl.to_string(),
     );
 }

@@ -76,6 +76,23 @@ fn rules_can_be_set_one_by_one() {
     let no_floor = Rules::strict().tcb_floors(&[]);
     assert_eq!(judge(no_floor), Err(Code::TcbBelowFloor));
     assert_eq!(judge(Rules::strict().vmpl(1)), Err(Code::VmplMismatch));
+    assert_eq!(judge(Rules::strict().any_guest_vmpl()), Ok(()));
+}
+
+#[test]
+fn any_privilege_level_of_the_guest_is_not_the_hosts() {
+    for (vmpl, expected) in [
+        (3_u32, Ok(())),
+        (4, Err(Code::VmplMismatch)),
+        (u32::MAX, Err(Code::VmplHostRequested)),
+    ] {
+        let setup = Setup::new().report_field(crate::snp::layout::VMPL, &vmpl.to_le_bytes());
+        let bundle = setup.bundle();
+        let evidence = bundle.snp().unwrap();
+        let rules = Rules::strict().any_guest_vmpl();
+        let appraisal = appraise(&evidence, &rules, &Demands::none(), &setup.anchors(), NOW);
+        assert_eq!(appraisal.verdict().map(|_| ()), expected, "{vmpl}");
+    }
 }
 
 #[test]

@@ -1,0 +1,228 @@
+//! The description of a case, and its files.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use der::DateTime;
+use serde::Deserialize;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use subrosa_attest::UnixSeconds;
+
+/// What `case.json` says that a verifier may know: not what is expected.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Description {
+    kind: String,
+    #[serde(default)]
+    real_hardware_evidence: bool,
+    verify_at: Option<String>,
+    files: BTreeMap<String, FileDescription>,
+    #[serde(default)]
+    params: Value,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct FileDescription {
+    bytes: Option<u64>,
+    sha256: Option<String>,
+}
+
+impl Description {
+    /// Longest `case.json` that is read, in bytes.
+    pub const MAX_LEN: usize = 1024 * 1024;
+    /// Most files of a case.
+    pub const MAX_FILES: usize = 64;
+    /// Longest file, in bytes.
+    pub const MAX_FILE_LEN: u64 = 16 * 1024 * 1024;
+
+    /// Reads a `case.json`.
+    ///
+    /// # Errors
+    ///
+    /// [`CaseError::Description`] if it is not one.
+    pub fn parse(json: &[u8]) -> Result<Self, CaseError> {
+        let refused = |message: String| CaseError::Description { message };
+        if json.len() > Self::MAX_LEN {
+            return Err(refused(format!("longer than {} bytes", Self::MAX_LEN)));
+        }
+        let description: Self =
+            serde_json::from_slice(json).map_err(|error| refused(error.to_string()))?;
+        if description.files.len() > Self::MAX_FILES {
+            return Err(refused(format!("more than {} files", Self::MAX_FILES)));
+        }
+        Ok(description)
+    }
+
+    /// Names of the files, which lie beside `case.json`.
+    pub fn files(&self) -> impl Iterator<Item = &str> {
+        self.files.keys().map(String::as_str)
+    }
+}
+
+/// A described case with its files.
+#[derive(Clone, Debug)]
+pub struct Case {
+    description: Description,
+    verify_at: Option<UnixSeconds>,
+    files: BTreeMap<String, Vec<u8>>,
+}
+
+impl Case {
+    /// Puts a case together.
+    ///
+    /// # Errors
+    ///
+    /// [`CaseError`] if a file is missing or is not the described one, or if the
+    /// time cannot be read.
+    pub fn new(
+        description: Description,
+        mut files: BTreeMap<String, Vec<u8>>,
+    ) -> Result<Self, CaseError> {
+        for (name, described) in &description.files {
+            let bytes = files
+                .get(name)
+                .ok_or_else(|| CaseError::Missing { name: name.clone() })?;
+            described.check(name, bytes)?;
+        }
+        files.retain(|name, _| description.files.contains_key(name));
+        let verify_at = description
+            .verify_at
+            .as_deref()
+            .map(parse_time)
+            .transpose()?;
+        Ok(Self {
+            description,
+            verify_at,
+            files,
+        })
+    }
+
+    pub(crate) fn kind(&self) -> &str {
+        &self.description.kind
+    }
+
+    /// Whether the case brings a root of its own.
+    pub(crate) fn is_synthetic(&self) -> bool {
+        self.kind().ends_with("-synthetic")
+    }
+
+    /// Whether a machine made the evidence.
+    #[expect(dead_code, reason = "platforms with test keys ask for it")]
+    pub(crate) fn is_real(&self) -> bool {
+        self.description.real_hardware_evidence
+    }
+
+    /// The time at which to judge; `None` if the format carries none that matters.
+    pub(crate) fn verify_at(&self) -> Option<UnixSeconds> {
+        self.verify_at
+    }
+
+    pub(crate) fn param(&self, name: &str) -> &Value {
+        self.description.params.get(name).unwrap_or(&Value::Null)
+    }
+
+    pub(crate) fn file(&self, name: &str) -> Option<&[u8]> {
+        self.files.get(name).map(Vec::as_slice)
+    }
+
+    /// The first of these files that is there.
+    pub(crate) fn first_file(&self, names: &[&str]) -> Option<&[u8]> {
+        names.iter().find_map(|name| self.file(name))
+    }
+
+    /// The certificates of `STEM.der` or `STEM.pem`, each in DER.
+    pub(crate) fn certificates(&self, stem: &str) -> Vec<Vec<u8>> {
+        if let Some(der) = self.file(&format!("{stem}.der")) {
+            return vec![der.to_vec()];
+        }
+        self.file(&format!("{stem}.pem"))
+            .map(pem_certificates)
+            .unwrap_or_default()
+    }
+
+    /// The one certificate of `STEM.der` or `STEM.pem`, in DER.
+    pub(crate) fn certificate(&self, stem: &str) -> Option<Vec<u8>> {
+        self.certificates(stem).into_iter().next()
+    }
+}
+
+impl FileDescription {
+    fn check(&self, name: &str, bytes: &[u8]) -> Result<(), CaseError> {
+        let same_length = self
+            .bytes
+            .is_none_or(|expected| u64::try_from(bytes.len()) == Ok(expected));
+        let same_digest = self
+            .sha256
+            .as_ref()
+            .is_none_or(|expected| *expected == hex::encode(Sha256::digest(bytes)));
+        if same_length && same_digest {
+            Ok(())
+        } else {
+            Err(CaseError::Damaged {
+                name: name.to_owned(),
+            })
+        }
+    }
+}
+
+/// The certificates in PEM text (RFC 7468), each in DER; what cannot be decoded
+/// becomes an empty one, which every reader refuses.
+pub(crate) fn pem_certificates(text: &[u8]) -> Vec<Vec<u8>> {
+    let text = String::from_utf8_lossy(text);
+    text.split("-----BEGIN CERTIFICATE-----")
+        .skip(1)
+        .map(|block| {
+            let body = block.split("-----END").next().unwrap_or_default();
+            let body: String = body.split_whitespace().collect();
+            STANDARD.decode(body).unwrap_or_default()
+        })
+        .collect()
+}
+
+fn parse_time(text: &str) -> Result<UnixSeconds, CaseError> {
+    let date: DateTime = text.parse().map_err(|_| CaseError::Time {
+        text: text.to_owned(),
+    })?;
+    Ok(UnixSeconds::new(date.unix_duration().as_secs()))
+}
+
+/// Why a case cannot be judged.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CaseError {
+    /// A file is not the one that the case describes.
+    #[error("the file {name} is not the one that case.json describes")]
+    Damaged {
+        /// Its name.
+        name: String,
+    },
+
+    /// `case.json` cannot be read.
+    #[error("case.json: {message}")]
+    Description {
+        /// What is wrong.
+        message: String,
+    },
+
+    /// A file is not there.
+    #[error("the file {name}, which case.json names, is missing")]
+    Missing {
+        /// Its name.
+        name: String,
+    },
+
+    /// A parameter is not of the form this kind of evidence needs.
+    #[error("case.json: the parameter {name} cannot be used")]
+    Parameter {
+        /// Its name.
+        name: String,
+    },
+
+    /// The time is not a date.
+    #[error("case.json: verify_at is not a time in UTC: {text:?}")]
+    Time {
+        /// What is there.
+        text: String,
+    },
+}

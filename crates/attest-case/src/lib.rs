@@ -1,0 +1,35 @@
+//! Judges recorded evidence: a description of the case and its files go in, a
+//! verdict comes out.
+//!
+//! A case is a folder with a `case.json`, which names the kind of evidence, its
+//! files with their digests, the time at which to judge it and what is demanded
+//! of it. The appraisal is the plain one for evidence that is not bound to a key
+//! of ours: strict format, signatures and certificates up to the pinned vendor
+//! root, collateral in date, no debugging, the demands hold. Synthetic cases
+//! bring a root of their own; nothing that is judged here is ever sealed to.
+//!
+//! The crate does no I/O, so the same judgement runs in a browser.
+
+mod case;
+mod compare;
+mod judgement;
+mod snp;
+
+pub use case::{Case, CaseError, Description};
+pub use compare::{Difference, compare_claims};
+pub use judgement::Judgement;
+
+/// Judges a case.
+///
+/// # Errors
+///
+/// [`CaseError`] if the case itself is damaged, which says nothing about the
+/// evidence.
+pub fn judge(case: &Case) -> Result<Judgement, CaseError> {
+    let kind = case.kind();
+    // Each platform has its own kinds; what none of them knows is never a pass.
+    match kind.split_once('-').map_or(kind, |(platform, _)| platform) {
+        "snp" => snp::judge(case),
+        _ => Ok(Judgement::unsupported()),
+    }
+}
