@@ -4,7 +4,9 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 
 #[cfg(feature = "development")]
 use crate::command::trial;
-use crate::command::{chat, completions, config, doctor, models, proxy, receipt, serve, verify};
+use crate::command::{
+    attest_case, chat, completions, config, doctor, models, proxy, receipt, serve, verify,
+};
 
 /// Private AI that anyone can check.
 ///
@@ -61,6 +63,7 @@ pub(crate) enum Command {
     Proxy(proxy::Flags),
     Serve(serve::Flags),
     Verify(verify::Flags),
+    AttestCase(attest_case::Flags),
     Receipt(receipt::Flags),
     Models(models::Flags),
     Config(config::Flags),

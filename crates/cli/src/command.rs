@@ -1,5 +1,6 @@
 //! One module for each command.
 
+pub(crate) mod attest_case;
 pub(crate) mod chat;
 pub(crate) mod completions;
 pub(crate) mod config;
@@ -31,6 +32,7 @@ pub(crate) fn run(command: Command, printer: &Printer) -> Result<Exit, Failure> 
         Command::Proxy(flags) => proxy::run(&flags, printer),
         Command::Receipt(flags) => receipt::run(&flags, printer),
         Command::Verify(flags) => verify::run(&flags, printer),
+        Command::AttestCase(flags) => attest_case::run(&flags, printer),
         Command::Models(flags) => models::run(flags, printer),
     }
 }
