@@ -43,6 +43,22 @@ pub struct Measured {
     pub tokens: u32,
 }
 
+impl Measured {
+    /// The median of each number.
+    fn median(found: &[Self]) -> Self {
+        let median = |of: fn(&Self) -> f64| {
+            let values: Vec<f64> = found.iter().map(of).collect();
+            crate::stats::middle(values)
+        };
+        Self {
+            first_token: median(|one| one.first_token),
+            mean_arrival: median(|one| one.mean_arrival),
+            tokens_per_second: median(|one| one.tokens_per_second),
+            tokens: found.first().map_or(0, |one| one.tokens),
+        }
+    }
+}
+
 /// What one stream showed: when its texts arrived, in seconds after it began,
 /// and how many tokens they were.
 #[derive(Default)]
@@ -94,8 +110,10 @@ impl std::fmt::Debug for Way {
     }
 }
 
-/// Measures every way once. Who goes first changes with the round, so that no
-/// way always comes after the same other one.
+/// Measures every way, in turn. Who goes first changes each time, so that no way
+/// always comes after the same other one. Few streams at once are soon done and
+/// much disturbed by whatever else the machine does, so they are measured several
+/// times and the medians taken.
 ///
 /// # Errors
 ///
@@ -105,16 +123,25 @@ pub async fn round<const N: usize>(
     streams: usize,
     round: usize,
 ) -> Result<[Measured; N], Failed> {
-    let mut out = [None; N];
-    for at in (0..N).cycle().skip(round).take(N) {
-        if let (Some(way), Some(slot)) = (ways.get(at), out.get_mut(at)) {
-            *slot = Some(way.run(streams).await?);
+    let mut found: [Vec<Measured>; N] = std::array::from_fn(|_| Vec::new());
+    for turn in 0..repeats(streams) {
+        let first = round.saturating_add(turn);
+        for at in (0..N).cycle().skip(first % N.max(1)).take(N) {
+            if let (Some(way), Some(found)) = (ways.get(at), found.get_mut(at)) {
+                found.push(way.run(streams).await?);
+            }
         }
     }
-    let measured: Vec<Measured> = out.into_iter().flatten().collect();
-    measured
-        .try_into()
-        .map_err(|_| "a way was not measured".into())
+    Ok(found.map(|found| Measured::median(&found)))
+}
+
+/// How often a way is measured in a round.
+const fn repeats(streams: usize) -> usize {
+    match streams {
+        0..=1 => 7,
+        2..=8 => 3,
+        _ => 1,
+    }
 }
 
 /// The request for a chat of `words` with an answer of at most `tokens`.

@@ -68,7 +68,7 @@ pub fn median(values: &[f64], rng: &mut impl Rng) -> Interval {
     }
 }
 
-fn middle(mut values: Vec<f64>) -> f64 {
+pub(crate) fn middle(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     let half = values.len() / 2;
     let at = |n: usize| values.get(n).copied().unwrap_or(f64::NAN);
