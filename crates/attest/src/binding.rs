@@ -24,7 +24,7 @@ pub fn report_data(
 }
 
 const CONTEXT: &[u8] = b"subrosa/evidence/1";
-const ABSENT_CHECKPOINT: &[u8] = b"subrosa/absent/checkpoint";
+pub(crate) const ABSENT_CHECKPOINT: &[u8] = b"subrosa/absent/checkpoint";
 const ABSENT_GPU_EVIDENCE: &[u8] = b"subrosa/absent/gpu-evidence";
 
 #[cfg(test)]

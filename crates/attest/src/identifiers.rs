@@ -95,6 +95,11 @@ hex_bytes! {
     Sha256Digest, 32
 }
 
+hex_bytes! {
+    /// A SHA-384 digest.
+    Sha384Digest, 48
+}
+
 impl Sha256Digest {
     /// The SHA-256 digest of `bytes`.
     #[must_use]

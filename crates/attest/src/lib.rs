@@ -17,7 +17,8 @@
 //! The crate does not read key configurations, transparency logs or weights:
 //! what it cannot check it names as a [`Gap`], never as a pass.
 //!
-//! Read the modules in this order: [`bundle`], [`policy`], [`appraisal`], [`snp`].
+//! Read the modules in this order: [`bundle`], [`policy`], [`appraisal`], [`snp`],
+//! [`nvidia`].
 //! The formats are `spec/evidence-bundle.md`, `spec/policy.md` and
 //! `spec/verdicts.md`.
 
@@ -27,6 +28,7 @@ pub mod bundle;
 #[cfg(any(test, feature = "development"))]
 pub mod development;
 pub mod identifiers;
+pub mod nvidia;
 pub mod policy;
 #[allow(
     dead_code,
@@ -48,7 +50,7 @@ pub use binding::report_data;
 pub use bundle::Bundle;
 #[cfg(any(test, feature = "development"))]
 pub use development::DevelopmentAttested;
-pub use identifiers::{ChipId, Measurement, Sha256Digest};
+pub use identifiers::{ChipId, Measurement, Sha256Digest, Sha384Digest};
 pub use policy::{KeyConfigurationExpectations, Policy};
 pub use time::UnixSeconds;
 

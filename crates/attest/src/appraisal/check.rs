@@ -52,6 +52,12 @@ macro_rules! checks {
 pub(crate) enum Group {
     /// A bundle as a whole.
     Bundle,
+    /// NVIDIA GPUs and switches.
+    Nvidia,
+    /// The certificates of NVIDIA devices.
+    NvidiaCertificates,
+    /// NVIDIA's reference manifests.
+    NvidiaManifests,
     /// AMD SEV-SNP.
     Snp,
 }
@@ -106,6 +112,32 @@ checks! {
         IdKey = "id-key", WhenAsked, "did an allowed key sign the identity block?";
         AuthorKey = "author-key", WhenAsked, "did an allowed key certify the identity key?";
         HostData = "host-data", WhenAsked, "is it the demanded host data?";
+    }
+
+    Nvidia {
+        GpuReportFormat = "gpu-report-format", Required, "is the device's report well formed?";
+    }
+
+    NvidiaCertificates {
+        GpuCertificateChain = "gpu-certificate-chain", Required, "do the device's certificates lead to a pinned root?";
+    }
+
+    Nvidia {
+        GpuReportSignature = "gpu-report-signature", Required, "did the endorsed key sign the device's report?";
+        GpuNonce = "gpu-nonce", GapAllowed, "did the device sign the expected nonce?";
+        GpuArchitecture = "gpu-architecture", Required, "is it the kind of device it is presented as?";
+        GpuFirmwareId = "gpu-firmware-id", GapAllowed, "is it the firmware the certificate names?";
+        GpuMode = "gpu-mode", Required, "is the device in an accepted mode?";
+    }
+
+    NvidiaManifests {
+        GpuManifest = "gpu-manifest", GapAllowed, "are the reference manifests NVIDIA's?";
+    }
+
+    Nvidia {
+        GpuManifestMatch = "gpu-manifest-match", GapAllowed, "are the manifests for this driver and firmware?";
+        GpuMeasurements = "gpu-measurements", GapAllowed, "are the measurements those of the manifests?";
+        GpuFabric = "gpu-fabric", GapAllowed, "do GPUs and switches belong together?";
     }
 
     Bundle {

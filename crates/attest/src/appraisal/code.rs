@@ -46,14 +46,22 @@ codes! {
     ChipIdMasked = "chip-id-masked",
     /// The report comes from another chip than its certificate.
     ChipIdMismatch = "chip-id-mismatch",
+    /// The device's firmware is in a debug or insecure state.
+    DeviceNotSecure = "device-not-secure",
     /// A part the policy insists on is missing.
     EvidenceMissing = "evidence-missing",
+    /// GPUs and switches do not name each other, or one is there twice.
+    FabricMismatch = "fabric-mismatch",
     /// The family id is not the one in the policy.
     FamilyIdMismatch = "family-id-mismatch",
     /// The firmware is older than the policy allows.
     FirmwareBelowMinimum = "firmware-below-minimum",
+    /// The device's report and certificate name different firmware.
+    FirmwareIdMismatch = "firmware-id-mismatch",
     /// The running firmware is not committed: the host may still go back.
     FirmwareProvisional = "firmware-provisional",
+    /// The GPU is in another mode than demanded, or contradicts itself about it.
+    GpuModeNotAllowed = "gpu-mode-not-allowed",
     /// The guest accepts older firmware interfaces than the policy allows.
     GuestAbiBelowMinimum = "guest-abi-below-minimum",
     /// The guest may use CXL memory.
@@ -80,10 +88,20 @@ codes! {
     IntermediateNotPinned = "intermediate-not-pinned",
     /// The evidence does not say which machine it comes from.
     MachineNotIdentified = "machine-not-identified",
+    /// Two reference manifests speak for the same measurement.
+    ManifestConflict = "manifest-conflict",
+    /// A reference manifest does not have the form the vendor specifies.
+    ManifestMalformed = "manifest-malformed",
+    /// A reference manifest is for another device, driver or firmware.
+    ManifestMismatch = "manifest-mismatch",
+    /// A reference manifest's signature does not verify.
+    ManifestSignature = "manifest-signature",
     /// The measured program is not one the policy lists.
     MeasurementNotAllowed = "measurement-not-allowed",
     /// A mitigation that the policy insists on is not active.
     MitigationMissing = "mitigation-missing",
+    /// The evidence was made for another nonce.
+    NonceMismatch = "nonce-mismatch",
     /// The host lacks a feature that the policy insists on.
     PlatformFeatureMissing = "platform-feature-missing",
     /// The policy does not allow the platform.

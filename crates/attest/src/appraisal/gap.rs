@@ -16,6 +16,14 @@ pub enum Gap {
     GpuEvidenceAbsent,
     /// GPU evidence is there and bound, and this version cannot verify it.
     GpuEvidenceNotVerified,
+    /// Switches between GPUs, or GPUs behind switches, are not in the evidence.
+    GpuFabricNotVerified,
+    /// The device's report does not name the firmware that made it.
+    GpuFirmwareIdAbsent,
+    /// Not every reference manifest is there, so measurements were not compared.
+    GpuMeasurementsNotCompared,
+    /// Nobody said which nonce to expect, so the evidence may be old.
+    GpuNonceNotCompared,
     /// The evidence does not say which machine it comes from.
     MachineNotIdentified,
     /// Nothing proves that the machine is one of the admitted ones.
@@ -44,6 +52,10 @@ impl Gap {
             Self::CheckpointNotVerified => "checkpoint-not-verified",
             Self::GpuEvidenceAbsent => "gpu-evidence-absent",
             Self::GpuEvidenceNotVerified => "gpu-evidence-not-verified",
+            Self::GpuFabricNotVerified => "gpu-fabric-not-verified",
+            Self::GpuFirmwareIdAbsent => "gpu-firmware-id-absent",
+            Self::GpuMeasurementsNotCompared => "gpu-measurements-not-compared",
+            Self::GpuNonceNotCompared => "gpu-nonce-not-compared",
             Self::MachineNotIdentified => "machine-not-identified",
             Self::MachineNotProven => "machine-not-proven",
             Self::ReleaseNotLogged => "release-not-logged",
@@ -61,6 +73,10 @@ impl Gap {
             Self::CheckpointNotVerified => "a log checkpoint is bound to the report, but this version cannot verify it".into(),
             Self::GpuEvidenceAbsent => "no GPU evidence is bound to the report, so a GPU, if one is used, is unverified".into(),
             Self::GpuEvidenceNotVerified => "GPU evidence is bound to the report, but this version cannot verify it".into(),
+            Self::GpuFabricNotVerified => "switches between GPUs, or GPUs behind switches, are not in the evidence".into(),
+            Self::GpuFirmwareIdAbsent => "the device's report does not name the firmware that made it".into(),
+            Self::GpuMeasurementsNotCompared => "not every reference manifest of the device is there, so its measurements were not compared".into(),
+            Self::GpuNonceNotCompared => "nobody said which nonce to expect, so the device's report may be old".into(),
             Self::MachineNotIdentified => "the report does not say which machine it comes from".into(),
             Self::MachineNotProven => "no log proof that this machine is one of the admitted ones".into(),
             Self::ReleaseNotLogged => "no log proof that this release is public".into(),
