@@ -126,6 +126,13 @@ impl Case {
         self.files.get(name).map(Vec::as_slice)
     }
 
+    /// The files in a folder, which ends in a slash, with their names in it.
+    pub(crate) fn files_in(&self, folder: &str) -> impl Iterator<Item = (&str, &[u8])> {
+        self.files
+            .iter()
+            .filter_map(move |(name, bytes)| Some((name.strip_prefix(folder)?, bytes.as_slice())))
+    }
+
     /// The first of these files that is there.
     pub(crate) fn first_file(&self, names: &[&str]) -> Option<&[u8]> {
         names.iter().find_map(|name| self.file(name))

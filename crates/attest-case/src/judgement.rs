@@ -48,6 +48,31 @@ impl Judgement {
         self
     }
 
+    /// The same with other claims, if there are any.
+    pub(crate) fn map_claims(mut self, change: impl FnOnce(&mut Value) -> Value) -> Self {
+        if !self.claims.is_null() {
+            self.claims = change(&mut self.claims);
+        }
+        self
+    }
+
+    /// Accepted if each part is; `None` if there is none. The claims are by the parts' names.
+    pub(crate) fn of_all(parts: Vec<(String, Self)>) -> Option<Self> {
+        parts.first()?;
+        let code = parts.iter().find_map(|(_, part)| part.code);
+        let mut gaps = Vec::new();
+        let mut claims = serde_json::Map::new();
+        for (name, part) in parts {
+            gaps.extend(part.gaps);
+            claims.insert(name, part.claims);
+        }
+        Some(Self {
+            code,
+            claims: claims.into(),
+            gaps,
+        })
+    }
+
     /// Whether the evidence is accepted.
     #[must_use]
     pub fn is_accepted(&self) -> bool {

@@ -13,6 +13,7 @@
 mod case;
 mod compare;
 mod judgement;
+mod nvidia;
 mod snp;
 
 pub use case::{Case, CaseError, Description};
@@ -29,6 +30,7 @@ pub fn judge(case: &Case) -> Result<Judgement, CaseError> {
     let kind = case.kind();
     // Each platform has its own kinds; what none of them knows is never a pass.
     match kind.split_once('-').map_or(kind, |(platform, _)| platform) {
+        "nvidia" => nvidia::judge(case),
         "snp" => snp::judge(case),
         _ => Ok(Judgement::unsupported()),
     }

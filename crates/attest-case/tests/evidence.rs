@@ -19,7 +19,7 @@ use serde_json::Value;
 use subrosa_attest_case::{Case, Description, compare_claims, judge};
 
 /// Platforms whose cases must all be judged as labelled.
-const PLATFORMS: [&str; 1] = ["sev-snp"];
+const PLATFORMS: [&str; 2] = ["nvidia-gpu", "sev-snp"];
 
 #[derive(Default)]
 struct Tally {
