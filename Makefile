@@ -14,10 +14,10 @@ DEVELOPMENT := -p subrosa -p subrosa-enclave --locked \
 	--features subrosa/development,subrosa-enclave/development,subrosa-enclave/demo-model
 BIN := $(or $(CARGO_TARGET_DIR),target)/debug
 # Crates that also run in a browser.
-CORE := -p subrosa-attest -p subrosa-channel -p subrosa-api
+CORE := -p subrosa-attest -p subrosa-attest-case -p subrosa-channel -p subrosa-api
 
 .PHONY: help setup setup-check try proxy development test lint check docs deny advisories fuzz fuzz-short \
-	bench e2e vectors vectors-check claims release release-features release-tests install-check attack clean
+	bench e2e vectors vectors-check claims release release-features release-tests install-check attack wasm-check clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -77,6 +77,9 @@ e2e: tests/e2e/run ## Official Python and Node clients against the proxy
 	@scripts/setup e2e
 	@cargo build $(ALL) --bins --tests >&2
 	@tests/e2e/run $(ARGS)
+
+wasm-check: ## The verifier judges recorded evidence as WebAssembly as it does natively
+	@tests/wasm/run $(ARGS)
 
 release-tests: ## What a build without `development` refuses
 	cargo test --locked -p subrosa --no-default-features --test release

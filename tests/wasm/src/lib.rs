@@ -1,0 +1,57 @@
+//! The verifier in a browser or in Node, for the test that it judges recorded
+//! evidence as it does natively.
+
+use std::collections::BTreeMap;
+
+use subrosa_attest_case::{Case, CaseError, Description, judge};
+use wasm_bindgen::prelude::wasm_bindgen;
+
+/// The files of one case.
+#[wasm_bindgen]
+#[derive(Debug, Default)]
+pub struct Files(BTreeMap<String, Vec<u8>>);
+
+#[wasm_bindgen]
+impl Files {
+    /// No file yet.
+    #[wasm_bindgen(constructor)]
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a file.
+    pub fn add(&mut self, name: String, bytes: Vec<u8>) {
+        self.0.insert(name, bytes);
+    }
+
+    /// Judges the case that `description`, its `case.json`, describes; gives back
+    /// the judgement, or `{"error": …}`, as JSON.
+    #[must_use]
+    pub fn judge(&self, description: &[u8]) -> String {
+        self.try_judge(description)
+            .unwrap_or_else(|error| serde_json::json!({ "error": error.to_string() }).to_string())
+    }
+}
+
+impl Files {
+    fn try_judge(&self, description: &[u8]) -> Result<String, CaseError> {
+        let case = Case::new(Description::parse(description)?, self.0.clone())?;
+        Ok(judge(&case)?.to_json().to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_case_is_judged_and_a_damaged_one_is_an_error() {
+        let mut files = Files::new();
+        files.add("report.bin".to_owned(), b"ab".to_vec());
+        let judged = files.judge(br#"{"kind": "snp-synthetic", "files": {"report.bin": {}}}"#);
+        assert!(judged.contains("report-malformed"), "{judged}");
+        let judged = files.judge(br#"{"kind": "snp-synthetic", "files": {"other.bin": {}}}"#);
+        assert!(judged.starts_with("{\"error\""), "{judged}");
+    }
+}
