@@ -27,6 +27,11 @@ pub mod binding;
 pub mod bundle;
 #[cfg(any(test, feature = "development"))]
 pub mod development;
+#[allow(
+    dead_code,
+    reason = "its reader is shared by platforms, which use different parts of it"
+)]
+pub mod eventlog;
 pub mod identifiers;
 pub mod nvidia;
 pub mod policy;
