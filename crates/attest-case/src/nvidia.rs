@@ -34,6 +34,7 @@ fn report(case: &Case, kind: DeviceKind) -> Result<Judgement, CaseError> {
             certificates,
         }],
         manifests: manifest_files(case).map(|(_, bytes)| bytes).collect(),
+        revocation_answers: case.files_in("ocsp/").map(|(_, bytes)| bytes).collect(),
     };
     let appraisal = appraise(&evidence, &rules(case)?, &anchors(case), now(case));
     let device = |claims: &mut Value| claims.pointer_mut("/devices/0").map(Value::take);

@@ -50,6 +50,8 @@ pub struct Evidence<'a> {
     pub devices: Vec<Device<'a>>,
     /// Reference manifests, as NVIDIA publishes them; devices may share them.
     pub manifests: Vec<&'a [u8]>,
+    /// Answers about revocation (OCSP responses) for certificates of devices and manifests, in DER.
+    pub revocation_answers: Vec<&'a [u8]>,
 }
 
 /// One device.

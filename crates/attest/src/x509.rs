@@ -11,6 +11,7 @@
 //! everything else is strict DER.
 
 pub(crate) mod certificate;
+pub(crate) mod ocsp;
 pub(crate) mod path;
 pub(crate) mod signed;
 

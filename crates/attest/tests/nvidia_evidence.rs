@@ -111,7 +111,7 @@ fn judge(devices: &[Recorded], rules: &Rules) -> EvidenceAppraisal<Claims> {
     });
     let evidence = Evidence {
         devices: devices.collect(),
-        manifests: Vec::new(),
+        ..Evidence::default()
     };
     appraise(&evidence, rules, &Anchors::vendor(), NOW)
 }

@@ -123,6 +123,7 @@ checks! {
     }
 
     Nvidia {
+        GpuRevocation = "gpu-revocation", GapAllowed, "is no certificate of the device or its manifests revoked?";
         GpuReportSignature = "gpu-report-signature", Required, "did the endorsed key sign the device's report?";
         GpuNonce = "gpu-nonce", GapAllowed, "did the device sign the expected nonce?";
         GpuArchitecture = "gpu-architecture", Required, "is it the kind of device it is presented as?";

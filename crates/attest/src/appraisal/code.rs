@@ -120,6 +120,10 @@ codes! {
     ReportSignature = "report-signature",
     /// A check that may not be left out did not run.
     RequiredCheckNotRun = "required-check-not-run",
+    /// An answer about revocation is none, not the issuer's, or about nothing here.
+    RevocationAnswerInvalid = "revocation-answer-invalid",
+    /// An answer about revocation is too old, or from the future.
+    RevocationAnswerStale = "revocation-answer-stale",
     /// The revocation list is not the root's, or not a list.
     RevocationListInvalid = "revocation-list-invalid",
     /// The revocation list is too old, or from the future.

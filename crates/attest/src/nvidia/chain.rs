@@ -33,6 +33,8 @@ pub(super) struct DeviceChain {
     pub(super) chip: Chip,
     /// The 8 bytes by which GPUs and switches name each other.
     pub(super) pdi: Option<[u8; 8]>,
+    /// Leaf first.
+    pub(super) certificates: Vec<Certificate>,
 }
 
 impl DeviceChain {
@@ -61,6 +63,7 @@ impl DeviceChain {
             firmware_id,
             chip,
             pdi,
+            certificates,
         })
     }
 }

@@ -15,6 +15,7 @@ use crate::time::UnixSeconds;
 
 mod fabric;
 mod reference;
+mod revocation;
 
 pub(super) use reference::{SignedManifest, verify_manifest};
 
@@ -60,7 +61,9 @@ pub(crate) fn verify(
         check_firmware_id(device, recorder);
         device.mode = check_mode(device, rules, recorder);
     }
-    let manifests = reference::check(&devices, &manifests?, rules, recorder);
+    let manifests = manifests?;
+    revocation::check(evidence, &devices, &manifests, rules, now, recorder);
+    let manifests = reference::check(&devices, &manifests, rules, recorder);
     fabric::check(&devices, rules, recorder);
     let claims = |device: &VerifiedDevice| DeviceClaims::new(&device.report, &device.chain);
     Some(Claims {

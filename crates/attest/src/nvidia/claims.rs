@@ -11,6 +11,8 @@ use super::opaque::{
     OPAQUE_DATA_VERSION, PROJECT, PROJECT_SKU, PROTECTED_PCIE_STATUS, SWITCH_PDIS, VBIOS_VERSION,
 };
 use super::spdm::VerifiedReport;
+use crate::time::UnixSeconds;
+use crate::x509::Certificate;
 
 /// What the devices of one piece of evidence say, and the manifests they were compared with.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
@@ -173,12 +175,14 @@ pub struct ManifestClaims {
 impl ManifestClaims {
     pub(super) fn new(manifest: &SignedManifest) -> Self {
         let content = &manifest.content;
+        let leaf = manifest.certificates.first();
+        let date = |date: Option<UnixSeconds>| date.map(|date| date.to_string());
         Self {
             version: content.version.clone(),
             edition: content.edition.clone(),
             product: content.product.clone(),
-            leaf_not_before: manifest.not_before.to_string(),
-            leaf_not_after: manifest.not_after.to_string(),
+            leaf_not_before: date(leaf.map(Certificate::not_before)).unwrap_or_default(),
+            leaf_not_after: date(leaf.map(Certificate::not_after)).unwrap_or_default(),
             active_measurements: content.golden.len(),
             mismatching_indices: Vec::new(),
         }

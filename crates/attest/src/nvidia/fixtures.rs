@@ -25,6 +25,7 @@ use crate::development::der::{INTEGER, OCTET_STRING, SEQUENCE, element, identifi
 use crate::fixtures::NOW;
 use crate::fixtures::pki::{TestKey, authority_draft, leaf_draft};
 use crate::time::UnixSeconds;
+use crate::x509::ocsp::fixtures::AnswerDraft;
 
 pub(super) const NONCE: [u8; 32] = [0xA7; 32];
 pub(super) const FIRMWARE: [u8; 48] = [0xF1; 48];
@@ -36,6 +37,8 @@ pub(super) const SWITCH_BIOS: &str = "96.10.55.00.01";
 pub(super) struct Setup {
     pub(super) devices: Vec<DeviceDraft>,
     pub(super) manifests: Vec<ManifestDraft>,
+    /// Answers about revocation, in DER.
+    pub(super) answers: Vec<Vec<u8>>,
     pub(super) rules: Rules,
     pub(super) now: UnixSeconds,
 }
@@ -46,6 +49,7 @@ impl Setup {
         Self {
             devices: vec![DeviceDraft::gpu(1)],
             manifests: vec![ManifestDraft::driver(), ManifestDraft::vbios()],
+            answers: Vec::new(),
             rules: Rules::default().nonce(NONCE),
             now: NOW,
         }
@@ -89,6 +93,7 @@ impl Setup {
                 })
                 .collect(),
             manifests: manifests.iter().map(String::as_bytes).collect(),
+            revocation_answers: self.answers.iter().map(Vec::as_slice).collect(),
         };
         appraise(&evidence, &self.rules, &anchors(), self.now)
     }
@@ -130,6 +135,12 @@ impl Chain {
     fn der(&self) -> Vec<Vec<u8>> {
         let pairs = self.drafts.iter().zip(&self.signers);
         pairs.map(|(draft, signer)| signer.certify(draft)).collect()
+    }
+
+    /// The issuer's answer about the certificate at this place.
+    pub(super) fn answer(&self, at: usize) -> AnswerDraft {
+        let der = self.der();
+        AnswerDraft::new(&der[at], &der[at + 1], &self.signers[at])
     }
 }
 

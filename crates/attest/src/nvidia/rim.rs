@@ -65,13 +65,13 @@ impl Manifest {
         let certificates = self.certificates()?;
         let key = path::verify(&certificates, &anchors.manifest, Leaf::EndEntity, now)
             .map_err(ManifestError::Path)?;
-        match certificates.as_slice() {
-            [leaf, ..] if self.signature.verifies(&key) => Ok(SignedManifest {
+        if self.signature.verifies(&key) {
+            Ok(SignedManifest {
                 content: self.content.clone(),
-                not_before: leaf.not_before(),
-                not_after: leaf.not_after(),
-            }),
-            _ => Err(ManifestError::Signature),
+                certificates,
+            })
+        } else {
+            Err(ManifestError::Signature)
         }
     }
 

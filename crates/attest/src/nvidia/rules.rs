@@ -92,7 +92,8 @@ pub enum RevocationRule {
     /// An answer that is there must be good and recent; a certificate without one is a gap.
     #[default]
     IfPresent,
-    /// There must be a good and recent answer for every certificate below a root.
+    /// There must be a good and recent answer for every certificate below a root that a certification authority issued:
+    /// not for a device's leaf, which the device itself issued.
     Required,
 }
 

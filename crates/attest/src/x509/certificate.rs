@@ -134,6 +134,13 @@ impl Certificate {
         PublicKey::from_spki(&self.tbs.subject_public_key_info().to_der().ok()?)
     }
 
+    /// The bits of the key, without its algorithm, by which answers about
+    /// revocation name an issuer (RFC 6960, section 4.1.1).
+    pub(crate) fn public_key_bits(&self) -> &[u8] {
+        let info = self.tbs.subject_public_key_info();
+        info.subject_public_key.raw_bytes()
+    }
+
     /// How the certificate is signed.
     pub(crate) fn scheme(&self) -> Scheme {
         self.scheme

@@ -9,15 +9,16 @@ use crate::nvidia::opaque::{DRIVER_VERSION, NVDEC0_STATUS};
 use crate::nvidia::rim::{Golden, Manifest, VerifiedManifest};
 use crate::nvidia::rules::{ReferenceRule, Rules};
 use crate::time::UnixSeconds;
+use crate::x509::Certificate;
 
 use super::{OFF, ON, VerifiedDevice};
 
-/// A verified manifest and the life of its signer's certificate.
+/// A verified manifest and its certificates.
 #[derive(Clone, Debug)]
 pub(in crate::nvidia) struct SignedManifest {
     pub(in crate::nvidia) content: VerifiedManifest,
-    pub(in crate::nvidia) not_before: UnixSeconds,
-    pub(in crate::nvidia) not_after: UnixSeconds,
+    /// Leaf first.
+    pub(in crate::nvidia) certificates: Vec<Certificate>,
 }
 
 /// Verifies every manifest. `None` if one is bad: it was given to be believed.

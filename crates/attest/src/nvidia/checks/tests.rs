@@ -18,14 +18,14 @@ use crate::nvidia::opaque::{
     DRIVER_VERSION, FEATURE_FLAG, FIRMWARE_ID, NVDEC0_STATUS, PROTECTED_PCIE_STATUS,
     SWITCH_GPU_PDIS, SWITCH_PDIS, VBIOS_VERSION,
 };
-use crate::nvidia::{DeviceKind, FabricRule, Mode, ReferenceRule, Rules};
+use crate::nvidia::{DeviceKind, FabricRule, Mode, ReferenceRule, RevocationRule, Rules};
 use crate::time::UnixSeconds;
 
 #[test]
-fn a_gpu_with_its_manifests_is_accepted_without_a_gap() {
+fn a_gpu_with_its_manifests_is_accepted() {
     let appraisal = Setup::gpu().appraise();
     let claims = appraisal.verdict().unwrap();
-    assert_eq!(appraisal.gaps(), []);
+    assert_eq!(appraisal.gaps(), [Gap::RevocationNotChecked]);
     let gpu = &claims.devices[0];
     assert_eq!((gpu.arch, gpu.chip.as_str()), ("HOPPER", "GH100"));
     assert_eq!(gpu.driver_version, DRIVER);
@@ -42,7 +42,8 @@ fn a_gpu_with_its_manifests_is_accepted_without_a_gap() {
 fn a_whole_fabric_is_accepted() {
     let appraisal = Setup::fabric().appraise();
     assert!(appraisal.verdict().is_ok(), "{:?}", appraisal.rows());
-    assert_eq!(appraisal.gaps(), [Gap::GpuFirmwareIdAbsent]);
+    let gaps = [Gap::RevocationNotChecked, Gap::GpuFirmwareIdAbsent];
+    assert_eq!(appraisal.gaps(), gaps);
 }
 
 #[test]
@@ -293,7 +294,9 @@ fn what_may_be_missing_is_a_named_gap() {
         setup.rules = lenient();
         let appraisal = setup.with(spoil).appraise();
         assert!(appraisal.verdict().is_ok(), "{:?}", appraisal.rows());
-        assert_eq!(appraisal.gaps(), [gap]);
+        let mut gaps = appraisal.gaps();
+        gaps.retain(|gap| *gap != Gap::RevocationNotChecked);
+        assert_eq!(gaps, [gap]);
     }
 }
 
@@ -382,4 +385,69 @@ fn a_part_of_a_fabric_must_still_fit() {
 fn a_report_under_another_devices_certificates_is_refused() {
     let setup = Setup::gpu().with(|s| s.device().chain = DeviceDraft::gpu(2).chain);
     assert_eq!(setup.refusal(), Some(Code::ReportSignature));
+}
+
+/// A GPU with answers for all that somebody answers for: three certificates of its own, three of each manifest.
+fn answered() -> Setup {
+    Setup::gpu().with(|s| {
+        s.rules = s.rules.clone().revocation(RevocationRule::Required);
+        let of_device = (1..4).map(|at| s.devices[0].chain.answer(at).sign());
+        // The manifests share their certificates here.
+        let of_manifests = (0..3).map(|at| s.manifests[0].chain.answer(at).sign());
+        s.answers = of_device.chain(of_manifests).collect();
+    })
+}
+
+#[test]
+fn with_every_answer_there_is_no_gap() {
+    let appraisal = answered().appraise();
+    assert!(appraisal.verdict().is_ok(), "{:?}", appraisal.rows());
+    assert_eq!(appraisal.gaps(), []);
+}
+
+#[test]
+fn each_missing_answer_is_refused_where_all_are_demanded() {
+    for at in 0..6 {
+        let setup = answered().with(|s| drop(s.answers.remove(at)));
+        assert_eq!(setup.refusal(), Some(Code::EvidenceMissing), "{at}");
+        let lenient = setup.with(|s| {
+            s.rules = s.rules.clone().revocation(RevocationRule::IfPresent);
+        });
+        let appraisal = lenient.appraise();
+        assert_eq!(appraisal.gaps(), [Gap::RevocationNotChecked], "{at}");
+    }
+}
+
+/// An answer that is there must be good, also where none is demanded.
+#[test]
+fn each_bad_answer_is_refused() {
+    let cases: [(&str, Code, fn(&mut Setup) -> Vec<u8>); 6] = [
+        ("revoked device", Code::Revoked, |s| {
+            s.device().chain.answer(1).revoked().sign()
+        }),
+        ("revoked manifest", Code::Revoked, |s| {
+            s.manifests[1].chain.answer(0).revoked().sign()
+        }),
+        ("old", Code::RevocationAnswerStale, |s| {
+            let mut answer = s.device().chain.answer(2);
+            answer.next_update = None;
+            answer.sign()
+        }),
+        ("of another signer", Code::RevocationAnswerInvalid, |s| {
+            let mut answer = s.device().chain.answer(3);
+            answer.signer = TestKey::p384(77);
+            answer.sign()
+        }),
+        ("about nothing here", Code::RevocationAnswerInvalid, |_| {
+            DeviceDraft::gpu(9).chain.answer(1).sign()
+        }),
+        ("garbage", Code::RevocationAnswerInvalid, |_| vec![1, 2, 3]),
+    ];
+    for (name, code, answer) in cases {
+        let setup = Setup::gpu().with(|s| {
+            let answer = answer(s);
+            s.answers.push(answer);
+        });
+        assert_eq!(setup.refusal(), Some(code), "{name}");
+    }
 }
