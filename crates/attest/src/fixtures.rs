@@ -21,9 +21,10 @@ use crate::snp::{KeyKind, Product, Tcb, layout};
 use crate::time::UnixSeconds;
 use crate::x509::Certificate;
 
-/// 2026-06-01T00:00:00Z.
+pub(crate) mod cbor;
 pub(crate) mod pki;
 
+/// 2026-06-01T00:00:00Z.
 pub(crate) const NOW: UnixSeconds = UnixSeconds::new(1_780_272_000);
 pub(crate) const KEY_CONFIGURATION: &[u8] = b"a key configuration";
 pub(crate) const MEASUREMENT: Measurement = Measurement::new([0x5A; 48]);

@@ -25,6 +25,11 @@
 pub mod appraisal;
 pub mod binding;
 pub mod bundle;
+#[allow(
+    dead_code,
+    reason = "shared by platforms, which use different parts of it"
+)]
+pub mod cose;
 #[cfg(any(test, feature = "development"))]
 pub mod development;
 #[allow(
