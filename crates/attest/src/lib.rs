@@ -38,6 +38,7 @@ pub mod development;
 )]
 pub mod eventlog;
 pub mod identifiers;
+pub mod nitro;
 pub mod nvidia;
 pub mod policy;
 #[allow(

@@ -52,6 +52,8 @@ macro_rules! checks {
 pub(crate) enum Group {
     /// A bundle as a whole.
     Bundle,
+    /// AWS Nitro Enclaves.
+    Nitro,
     /// NVIDIA GPUs and switches.
     Nvidia,
     /// The certificates of NVIDIA devices.
@@ -139,6 +141,20 @@ checks! {
         GpuManifestMatch = "gpu-manifest-match", GapAllowed, "are the manifests for this driver and firmware?";
         GpuMeasurements = "gpu-measurements", GapAllowed, "are the measurements those of the manifests?";
         GpuFabric = "gpu-fabric", GapAllowed, "do GPUs and switches belong together?";
+    }
+
+    Nitro {
+        NitroFormat = "nitro-format", Required, "is the document well formed?";
+        NitroChain = "nitro-certificate-chain", Required, "do the certificates lead to the pinned root?";
+        NitroSignature = "nitro-signature", Required, "did the certified key sign the document?";
+        NitroTime = "nitro-time", Required, "was the document made just now?";
+        NitroDebug = "nitro-debug", Required, "is debug mode off?";
+        NitroMachine = "nitro-machine", GapAllowed, "does the document name the machine?";
+        NitroRegisters = "nitro-registers", WhenAsked, "do the registers hold demanded values?";
+        NitroNonce = "nitro-nonce", WhenAsked, "is it the demanded nonce?";
+        NitroUserData = "nitro-user-data", WhenAsked, "is it the demanded user data?";
+        NitroPublicKey = "nitro-public-key", WhenAsked, "is it the demanded public key?";
+        NitroModule = "nitro-module", WhenAsked, "is it the demanded enclave?";
     }
 
     Bundle {

@@ -114,10 +114,14 @@ codes! {
     ReferenceValuesEmpty = "reference-values-empty",
     /// The report is bound to another key configuration, checkpoint or GPU evidence.
     ReportDataMismatch = "report-data-mismatch",
+    /// The report was made later than now.
+    ReportFromFuture = "report-from-future",
     /// The report does not have the form the vendor specifies.
     ReportMalformed = "report-malformed",
     /// The report's signature does not verify.
     ReportSignature = "report-signature",
+    /// The report is older than it may be.
+    ReportTooOld = "report-too-old",
     /// A check that may not be left out did not run.
     RequiredCheckNotRun = "required-check-not-run",
     /// An answer about revocation is none, not the issuer's, or about nothing here.
