@@ -133,6 +133,20 @@ impl Case {
             .filter_map(move |(name, bytes)| Some((name.strip_prefix(folder)?, bytes.as_slice())))
     }
 
+    /// The bytes a parameter gives in hexadecimal; `None` if it is not there.
+    pub(crate) fn bytes_param(&self, name: &str) -> Result<Option<Vec<u8>>, CaseError> {
+        match self.param(name) {
+            Value::Null => Ok(None),
+            value => value
+                .as_str()
+                .and_then(|text| hex::decode(text).ok())
+                .map(Some)
+                .ok_or_else(|| CaseError::Parameter {
+                    name: name.to_owned(),
+                }),
+        }
+    }
+
     /// The first of these files that is there.
     pub(crate) fn first_file(&self, names: &[&str]) -> Option<&[u8]> {
         names.iter().find_map(|name| self.file(name))

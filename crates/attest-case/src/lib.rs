@@ -13,6 +13,7 @@
 mod case;
 mod compare;
 mod judgement;
+mod nitro;
 mod nvidia;
 mod snp;
 
@@ -30,6 +31,7 @@ pub fn judge(case: &Case) -> Result<Judgement, CaseError> {
     let kind = case.kind();
     // Each platform has its own kinds; what none of them knows is never a pass.
     match kind.split_once('-').map_or(kind, |(platform, _)| platform) {
+        "nitro" => nitro::judge(case),
         "nvidia" => nvidia::judge(case),
         "snp" => snp::judge(case),
         _ => Ok(Judgement::unsupported()),

@@ -16,10 +16,16 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use serde_json::Value;
-use subrosa_attest_case::{Case, Description, compare_claims, judge};
+use subrosa_attest_case::{Case, Description, Difference, compare_claims, judge};
 
 /// Platforms whose cases must all be judged as labelled.
-const PLATFORMS: [&str; 2] = ["nvidia-gpu", "sev-snp"];
+const PLATFORMS: &[&str] = &["aws-nitro", "nvidia-gpu", "sev-snp"];
+
+/// Labels that hold only the first bytes of what the evidence says.
+const CUT_SHORT: &[(&str, &str)] = &[
+    ("aws-nitro/evervault-in-cert", "nonce"),
+    ("aws-nitro/evervault-valid", "nonce"),
+];
 
 #[derive(Default)]
 struct Tally {
@@ -56,6 +62,9 @@ fn every_case_gets_its_labelled_verdict_and_claims() {
             let (compared, differences) = compare_claims(&label["claims"], judgement.claims());
             tally.claims += compared;
             for one in differences {
+                if is_cut_short(&format!("{platform}/{id}"), &one) {
+                    continue;
+                }
                 wrong.push(format!(
                     "{platform}/{id}: {} is {}, expected {}",
                     one.path, one.found, one.expected
@@ -78,8 +87,16 @@ fn every_case_gets_its_labelled_verdict_and_claims() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     for platform in PLATFORMS {
-        assert!(table.is_empty() || table[platform].claims > 0, "{platform}");
+        assert!(
+            table.is_empty() || table[*platform].claims > 0,
+            "{platform}"
+        );
     }
+}
+
+fn is_cut_short(case: &str, one: &Difference) -> bool {
+    CUT_SHORT.contains(&(case, &one.path))
+        && one.found.starts_with(one.expected.trim_end_matches('"'))
 }
 
 #[test]
