@@ -29,6 +29,7 @@ fn main() -> std::io::Result<()> {
     write("request_open", "sealed_empty", &[1])?;
     write("request_open", "forged", &forged())?;
     write("event_decoder", "text", &events())?;
+    write("nitro_document", "unsigned", &nitro_document())?;
     evidence()
 }
 
@@ -110,6 +111,59 @@ fn forged() -> Vec<u8> {
     input.push(0);
     input.extend([0x66; 20]);
     input
+}
+
+/// A document of the right shape, with certificates that are none and a signature that is none.
+fn nitro_document() -> Vec<u8> {
+    let registers = (0..16).map(|index| (vec![index], cbor_bytes(&[index + 1; 48])));
+    let fields = [
+        ("module_id", cbor_text("i-0-enc0")),
+        ("digest", cbor_text("SHA384")),
+        ("timestamp", vec![0x1A, 0x68, 0x3B, 0x9A, 0x00]),
+        ("pcrs", cbor_map(registers.collect())),
+        ("certificate", cbor_bytes(&[0x30; 100])),
+        ("cabundle", [vec![0x81], cbor_bytes(&[0x30; 100])].concat()),
+        ("public_key", cbor_bytes(b"key")),
+        ("user_data", cbor_bytes(b"")),
+        ("nonce", vec![0xF6]),
+    ];
+    let fields = fields.map(|(name, value)| (cbor_text(name), value));
+    sign1(0x22, &cbor_map(fields.into()), 96)
+}
+
+/// A `COSE_Sign1` with an algorithm below -24, written as it is in CBOR, and a signature of ones.
+fn sign1(algorithm: u8, payload: &[u8], signature: usize) -> Vec<u8> {
+    let parts = [
+        vec![0xD2, 0x84],
+        cbor_bytes(&[0xA1, 0x01, 0x38, algorithm]),
+        vec![0xA0],
+        cbor_bytes(payload),
+        cbor_bytes(&vec![1; signature]),
+    ];
+    parts.concat()
+}
+
+fn cbor_map(entries: Vec<(Vec<u8>, Vec<u8>)>) -> Vec<u8> {
+    let entries = entries.into_iter();
+    let mut map = cbor_head(0xA0, entries.len());
+    map.extend(entries.flat_map(|(key, value)| [key, value].concat()));
+    map
+}
+
+fn cbor_text(text: &str) -> Vec<u8> {
+    [cbor_head(0x60, text.len()), text.into()].concat()
+}
+
+fn cbor_bytes(bytes: &[u8]) -> Vec<u8> {
+    [cbor_head(0x40, bytes.len()), bytes.into()].concat()
+}
+
+fn cbor_head(kind: u8, length: usize) -> Vec<u8> {
+    match length {
+        0..24 => vec![kind | length as u8],
+        24..256 => vec![kind | 24, length as u8],
+        _ => [&[kind | 25][..], &(length as u16).to_be_bytes()].concat(),
+    }
 }
 
 fn write(target: &str, name: &str, bytes: &[u8]) -> std::io::Result<()> {
