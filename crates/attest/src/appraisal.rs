@@ -8,8 +8,9 @@
 use subtle::ConstantTimeEq;
 
 use crate::binding;
-use crate::bundle::Bundle;
+use crate::bundle::{Bundle, gpu};
 use crate::identifiers::{ReportData, Sha256Digest};
+use crate::nvidia;
 use crate::policy::{KeyConfigurationExpectations, Platform, Policy, RequiredPart};
 use crate::snp::anchors::Anchors;
 use crate::snp::checks;
@@ -40,7 +41,7 @@ use check::{Check, Group, Recorder};
 /// It always returns: what is wrong is in the rows.
 #[must_use]
 pub fn appraise(bundle: &Bundle, policy: &Policy, roots: &Roots, now: UnixSeconds) -> Appraisal {
-    appraise_up_to(bundle, policy, &roots.snp, Origin::Vendor, now)
+    appraise_up_to(bundle, policy, roots, Origin::Vendor, now)
 }
 
 /// The root keys of the hardware vendors. There is nothing to choose: keys that
@@ -48,6 +49,7 @@ pub fn appraise(bundle: &Bundle, policy: &Policy, roots: &Roots, now: UnixSecond
 #[derive(Clone, Debug)]
 pub struct Roots {
     snp: Anchors,
+    nvidia: nvidia::Anchors,
 }
 
 impl Roots {
@@ -56,13 +58,23 @@ impl Roots {
     pub fn vendor() -> Self {
         Self {
             snp: Anchors::amd(),
+            nvidia: nvidia::Anchors::vendor(),
+        }
+    }
+
+    /// A simulated root in the place of AMD's; everything else is the vendors'.
+    #[cfg(any(test, feature = "development"))]
+    pub(crate) fn simulated(snp: Anchors) -> Self {
+        Self {
+            snp,
+            ..Self::vendor()
         }
     }
 
     /// Other keys, treated as if they were a vendor's.
     #[cfg(test)]
-    pub(crate) fn for_test(snp: Anchors) -> Self {
-        Self { snp }
+    pub(crate) fn for_test(snp: Anchors, nvidia: nvidia::Anchors) -> Self {
+        Self { snp, nvidia }
     }
 }
 
@@ -146,12 +158,12 @@ impl Appraisal {
 pub(crate) fn appraise_up_to(
     bundle: &Bundle,
     policy: &Policy,
-    anchors: &Anchors,
+    roots: &Roots,
     origin: Origin,
     now: UnixSeconds,
 ) -> Appraisal {
     let mut recorder = Recorder::new(&[Group::Bundle, Group::Snp]);
-    let facts = run_checks(bundle, policy, anchors, origin, now, &mut recorder);
+    let facts = run_checks(bundle, policy, roots, origin, now, &mut recorder);
     let (groups, rows) = recorder.finish();
     Appraisal {
         groups,
@@ -170,7 +182,7 @@ pub(crate) fn appraise_up_to(
 fn run_checks(
     bundle: &Bundle,
     policy: &Policy,
-    anchors: &Anchors,
+    roots: &Roots,
     origin: Origin,
     now: UnixSeconds,
     recorder: &mut Recorder,
@@ -187,9 +199,12 @@ fn run_checks(
         list(policy.platforms.iter()),
         Platform::SevSnp.to_string(),
     );
-    let report = Facts::from(checks::verify(&evidence, policy, anchors, now, recorder)?);
+    let report = Facts::from(checks::verify(
+        &evidence, policy, &roots.snp, now, recorder,
+    )?);
     check_measurement(&report, policy, recorder);
     check_binding(&report, bundle, recorder);
+    check_gpus(bundle, policy, roots, now, recorder);
     check_parts(bundle, policy, recorder);
     check_host(origin, recorder);
     Some(report)
@@ -254,6 +269,57 @@ fn check_binding(facts: &Facts, bundle: &Bundle, recorder: &mut Recorder) {
     );
 }
 
+/// The devices of the node, if it has any: verified to the last check, and bound
+/// both ways. The platform's report carries the digest of their evidence, and
+/// they signed a nonce made of the key configuration.
+fn check_gpus(
+    bundle: &Bundle,
+    policy: &Policy,
+    roots: &Roots,
+    now: UnixSeconds,
+    recorder: &mut Recorder,
+) {
+    let check = Check::GpuEvidence;
+    let Some(bytes) = bundle.gpu_evidence() else {
+        if policy.required_parts.contains(&RequiredPart::GpuEvidence) {
+            recorder.fail(check, Code::EvidenceMissing, "absent");
+        } else {
+            recorder.gap(check, Gap::GpuEvidenceAbsent);
+        }
+        return;
+    };
+    recorder.expect(nvidia::GROUPS);
+    let Some(evidence) = read_gpu_evidence(bytes, bundle.gpu_collateral()) else {
+        let found = "not the encoding of devices and their collateral";
+        recorder.fail(check, Code::ReportMalformed, found);
+        return;
+    };
+    let checkpoint = bundle
+        .checkpoint()
+        .map_or_else(nvidia::absent_checkpoint, Sha256Digest::of);
+    let key_configuration = Sha256Digest::of(bundle.key_configuration());
+    let nonce = nvidia::expected_nonce(&key_configuration, &checkpoint);
+    let rules = policy.nvidia.clone().nonce(nonce);
+    let claims = nvidia::verify(&evidence, &rules, &roots.nvidia, now, recorder);
+    if let Some(claims) = claims.filter(|_| !recorder.any_failed(nvidia::GROUPS)) {
+        let found = claims.devices.iter().map(|device| &device.chip);
+        recorder.pass(check, list(found));
+    }
+}
+
+fn read_gpu_evidence<'a>(
+    devices: &'a [u8],
+    collateral: Option<&'a [u8]>,
+) -> Option<nvidia::Evidence<'a>> {
+    let collateral =
+        collateral.map_or_else(|| Some(gpu::Collateral::default()), gpu::parse_collateral)?;
+    Some(nvidia::Evidence {
+        devices: gpu::parse_devices(devices)?,
+        manifests: collateral.manifests,
+        revocation_answers: collateral.revocation_answers,
+    })
+}
+
 /// Parts that this version can carry and bind, but not verify.
 fn check_parts(bundle: &Bundle, policy: &Policy, recorder: &mut Recorder) {
     for (check, part, is_there, absent, unverified) in [
@@ -263,13 +329,6 @@ fn check_parts(bundle: &Bundle, policy: &Policy, recorder: &mut Recorder) {
             bundle.checkpoint().is_some(),
             Gap::CheckpointAbsent,
             Gap::CheckpointNotVerified,
-        ),
-        (
-            Check::GpuEvidence,
-            RequiredPart::GpuEvidence,
-            bundle.gpu_evidence().is_some(),
-            Gap::GpuEvidenceAbsent,
-            Gap::GpuEvidenceNotVerified,
         ),
         (
             Check::ReleaseLogged,

@@ -12,6 +12,7 @@ use crate::snp::KeyKind;
 
 pub use crate::snp::SnpEvidence;
 
+pub mod gpu;
 mod label;
 mod wire;
 
@@ -26,7 +27,7 @@ pub struct Bundle {
 
 impl Bundle {
     /// Largest bundle that is read, in bytes.
-    pub const MAX_LEN: usize = 256 * 1024;
+    pub const MAX_LEN: usize = 512 * 1024;
 
     /// Reads a bundle.
     ///
@@ -88,6 +89,12 @@ impl Bundle {
         self.entry(Label::GpuEvidence)
     }
 
+    /// Reference manifests and revocation answers for the graphics processors.
+    #[must_use]
+    pub fn gpu_collateral(&self) -> Option<&[u8]> {
+        self.entry(Label::GpuCollateral)
+    }
+
     /// Proof that the log holds the node's release.
     #[must_use]
     pub fn release_proof(&self) -> Option<&[u8]> {
@@ -138,6 +145,11 @@ impl Bundle {
             .any(|(label, _)| label.is_platform_evidence())
         {
             return Err(BundleError::NoPlatformEvidence);
+        }
+        if has(Label::GpuCollateral) && !has(Label::GpuEvidence) {
+            return Err(BundleError::Missing {
+                label: Label::GpuEvidence,
+            });
         }
         let (leaf, intermediate, strangers) = if has(Label::SnpVlek) {
             (
@@ -216,6 +228,12 @@ impl Builder {
     #[must_use]
     pub fn gpu_evidence(self, bytes: impl Into<Vec<u8>>) -> Self {
         self.with(Label::GpuEvidence, bytes)
+    }
+
+    /// Adds what is needed to verify the GPU evidence; nothing is bound to it.
+    #[must_use]
+    pub fn gpu_collateral(self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.with(Label::GpuCollateral, bytes)
     }
 
     /// Adds a proof that the log holds the release.

@@ -14,7 +14,7 @@
 //!
 //! Making a root needs randomness and the time, which the caller gives.
 
-use crate::appraisal::{self, Code, Origin, Proof, Refused, Verdict, proof_accessors};
+use crate::appraisal::{self, Code, Origin, Proof, Refused, Roots, Verdict, proof_accessors};
 use crate::bundle::Bundle;
 use crate::policy::Policy;
 use crate::time::UnixSeconds;
@@ -43,8 +43,13 @@ pub fn appraise(
     root: &DevelopmentRoot,
     now: UnixSeconds,
 ) -> Result<DevelopmentAttested, Refused> {
-    let appraisal =
-        appraisal::appraise_up_to(bundle, policy, root.anchors(), Origin::Simulated, now);
+    let appraisal = appraisal::appraise_up_to(
+        bundle,
+        policy,
+        &Roots::simulated(root.anchors().clone()),
+        Origin::Simulated,
+        now,
+    );
     let code = match appraisal.verdict() {
         Verdict::NotProtectedDevelopment => None,
         Verdict::Refused(code) => Some(code),

@@ -48,6 +48,7 @@ pub(crate) struct Setup {
     pub(crate) with_revocation_list: bool,
     pub(crate) checkpoint: Option<Vec<u8>>,
     pub(crate) gpu_evidence: Option<Vec<u8>>,
+    pub(crate) gpu_collateral: Option<Vec<u8>>,
     pub(crate) policy: String,
     pub(crate) now: UnixSeconds,
     pub(crate) product: Product,
@@ -87,6 +88,7 @@ impl Setup {
             with_revocation_list: true,
             checkpoint: None,
             gpu_evidence: None,
+            gpu_collateral: None,
             policy: policy(""),
             now: NOW,
             product: Product::Genoa,
@@ -151,6 +153,9 @@ impl Setup {
         if let Some(evidence) = &self.gpu_evidence {
             builder = builder.gpu_evidence(evidence.clone());
         }
+        if let Some(collateral) = &self.gpu_collateral {
+            builder = builder.gpu_collateral(collateral.clone());
+        }
         builder.build().unwrap()
     }
 
@@ -165,6 +170,11 @@ impl Setup {
         })
     }
 
+    /// The pinned keys of the throw-away vendors.
+    pub(crate) fn roots(&self) -> Roots {
+        Roots::for_test(self.anchors(), crate::nvidia::fixtures::anchors())
+    }
+
     pub(crate) fn policy(&self) -> Policy {
         Policy::parse(&self.policy).unwrap()
     }
@@ -175,7 +185,7 @@ impl Setup {
     }
 
     pub(crate) fn appraise_bundle(&self, bundle: &Bundle) -> Appraisal {
-        let roots = Roots::for_test(self.anchors());
+        let roots = self.roots();
         appraise(bundle, &self.policy(), &roots, self.now)
     }
 

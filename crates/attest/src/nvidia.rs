@@ -18,7 +18,7 @@ mod checks;
 mod claims;
 mod cursor;
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;
 mod opaque;
 mod pem;
 mod rim;
@@ -34,6 +34,7 @@ use crate::time::UnixSeconds;
 
 pub use anchors::Anchors;
 pub use chain::{Architecture, DeviceKind};
+pub(crate) use checks::verify;
 pub use claims::{CertificateClaims, Claims, DeviceClaims, ManifestClaims};
 pub use rim::{Manifest, ManifestError};
 pub use rules::{FabricRule, Mode, ReferenceRule, RevocationRule, Rules};

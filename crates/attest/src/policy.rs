@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::appraisal::Gap;
 use crate::identifiers::{Measurement, Sha256Digest};
+use crate::nvidia;
 use crate::snp::Part;
 use crate::snp::rules::Rules;
 
@@ -25,6 +26,7 @@ pub struct Policy {
     pub(crate) expectations: KeyConfigurationExpectations,
     pub(crate) required_parts: Vec<RequiredPart>,
     pub(crate) snp: Rules,
+    pub(crate) nvidia: nvidia::Rules,
     pub(crate) weakened: Vec<Weakening>,
 }
 
@@ -64,6 +66,7 @@ impl Policy {
             },
             required_parts: Vec::new(),
             snp: defaults::snp_rules(),
+            nvidia: nvidia::Rules::default(),
             weakened: Vec::new(),
         }
     }

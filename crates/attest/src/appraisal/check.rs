@@ -255,6 +255,22 @@ impl Recorder {
         }
     }
 
+    /// Adds the checks of further groups to the appraisal.
+    pub(crate) fn expect(&mut self, groups: &[Group]) {
+        for group in groups {
+            if !self.groups.contains(group) {
+                self.groups.push(*group);
+            }
+        }
+    }
+
+    /// Whether a check of one of these groups has failed.
+    pub(crate) fn any_failed(&self, groups: &[Group]) -> bool {
+        self.rows.iter().any(|row| {
+            groups.contains(&row.check.group()) && matches!(row.outcome, Outcome::Fail { .. })
+        })
+    }
+
     pub(crate) fn pass(&mut self, check: Check, actual: impl Into<String>) {
         self.push(check, Outcome::Pass, None, Some(actual.into()));
     }

@@ -14,8 +14,6 @@ pub enum Gap {
     CheckpointNotVerified,
     /// The report is bound to no GPU evidence.
     GpuEvidenceAbsent,
-    /// GPU evidence is there and bound, and this version cannot verify it.
-    GpuEvidenceNotVerified,
     /// Switches between GPUs, or GPUs behind switches, are not in the evidence.
     GpuFabricNotVerified,
     /// The device's report does not name the firmware that made it.
@@ -51,7 +49,6 @@ impl Gap {
             Self::CheckpointAbsent => "checkpoint-absent",
             Self::CheckpointNotVerified => "checkpoint-not-verified",
             Self::GpuEvidenceAbsent => "gpu-evidence-absent",
-            Self::GpuEvidenceNotVerified => "gpu-evidence-not-verified",
             Self::GpuFabricNotVerified => "gpu-fabric-not-verified",
             Self::GpuFirmwareIdAbsent => "gpu-firmware-id-absent",
             Self::GpuMeasurementsNotCompared => "gpu-measurements-not-compared",
@@ -72,7 +69,6 @@ impl Gap {
             Self::CheckpointAbsent => "no log checkpoint is bound to the report, so its age is known only from the key's own dates".into(),
             Self::CheckpointNotVerified => "a log checkpoint is bound to the report, but this version cannot verify it".into(),
             Self::GpuEvidenceAbsent => "no GPU evidence is bound to the report, so a GPU, if one is used, is unverified".into(),
-            Self::GpuEvidenceNotVerified => "GPU evidence is bound to the report, but this version cannot verify it".into(),
             Self::GpuFabricNotVerified => "switches between GPUs, or GPUs behind switches, are not in the evidence".into(),
             Self::GpuFirmwareIdAbsent => "the device's report does not name the firmware that made it".into(),
             Self::GpuMeasurementsNotCompared => "not every reference manifest of the device is there, so its measurements were not compared".into(),

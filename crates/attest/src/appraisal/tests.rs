@@ -11,6 +11,7 @@ use super::*;
 use crate::fixtures::{NOW, Setup};
 use crate::snp::{Product, layout};
 
+mod gpu;
 mod rules;
 mod verdict;
 
@@ -325,11 +326,10 @@ fn a_bound_part_cannot_be_added_removed_or_exchanged() {
 fn parts_that_cannot_be_verified_are_gaps() {
     let setup = Setup::new().with(|setup| {
         setup.checkpoint = Some(b"cp".to_vec());
-        setup.gpu_evidence = Some(b"gpu".to_vec());
     });
     let gaps = vec![
         Gap::CheckpointNotVerified,
-        Gap::GpuEvidenceNotVerified,
+        Gap::GpuEvidenceAbsent,
         Gap::ReleaseNotLogged,
         Gap::MachineNotProven,
     ];

@@ -10,6 +10,8 @@ pub enum Label {
     Checkpoint,
     /// Evidence of the node's graphics processors.
     GpuEvidence,
+    /// Reference manifests and revocation answers for them.
+    GpuCollateral,
     /// The node's key configuration.
     KeyConfiguration,
     /// AMD's root certificate.
@@ -34,7 +36,7 @@ pub enum Label {
 
 impl Label {
     /// Every label, in the order of the deterministic encoding.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::SnpArk,
         Self::SnpAsk,
         Self::SnpCrl,
@@ -44,6 +46,7 @@ impl Label {
         Self::Checkpoint,
         Self::SnpReport,
         Self::GpuEvidence,
+        Self::GpuCollateral,
         Self::KeyConfiguration,
         Self::TlogProofMachine,
         Self::TlogProofRelease,
@@ -55,6 +58,7 @@ impl Label {
         match self {
             Self::Checkpoint => "checkpoint",
             Self::GpuEvidence => "gpu-evidence",
+            Self::GpuCollateral => "gpu-collateral",
             Self::KeyConfiguration => "key-configuration",
             Self::SnpArk => "snp-ark",
             Self::SnpAsk => "snp-ask",
@@ -74,6 +78,7 @@ impl Label {
         match self {
             Self::Checkpoint => "application/vnd.subrosa.checkpoint",
             Self::GpuEvidence => "application/vnd.subrosa.gpu-evidence",
+            Self::GpuCollateral => "application/vnd.subrosa.gpu-collateral",
             Self::KeyConfiguration => "application/vnd.subrosa.key-configuration",
             // RFC 2585, section 4.
             Self::SnpArk | Self::SnpAsk | Self::SnpAsvk | Self::SnpVcek | Self::SnpVlek => {
@@ -93,7 +98,7 @@ impl Label {
             Self::SnpArk | Self::SnpAsk | Self::SnpAsvk | Self::SnpVcek | Self::SnpVlek => 8 * 1024,
             Self::Checkpoint | Self::KeyConfiguration => 16 * 1024,
             Self::SnpCrl | Self::TlogProofMachine | Self::TlogProofRelease => 32 * 1024,
-            Self::GpuEvidence => 128 * 1024,
+            Self::GpuEvidence | Self::GpuCollateral => 128 * 1024,
         }
     }
 
@@ -109,6 +114,7 @@ impl Label {
             | Self::SnpVlek => true,
             Self::Checkpoint
             | Self::GpuEvidence
+            | Self::GpuCollateral
             | Self::KeyConfiguration
             | Self::TlogProofMachine
             | Self::TlogProofRelease => false,

@@ -228,7 +228,7 @@ fn too_many_entries_are_refused_before_they_are_read() {
             u64::MAX,
         ),
     ] {
-        let expected = 13;
+        let expected = 14;
         let refused = BundleError::TooManyEntries { expected, got };
         assert_eq!(Bundle::parse(bytes).unwrap_err(), refused);
     }

@@ -20,6 +20,7 @@ use super::opaque::{
 };
 use super::{Anchors, Claims, Device, DeviceKind, Evidence, Rules, appraise};
 use crate::appraisal::{Code, EvidenceAppraisal};
+use crate::bundle::gpu;
 use crate::development::certificates::{CertificateDraft, ExtensionDraft};
 use crate::development::der::{INTEGER, OCTET_STRING, SEQUENCE, element, identifier};
 use crate::fixtures::NOW;
@@ -27,25 +28,25 @@ use crate::fixtures::pki::{TestKey, authority_draft, leaf_draft};
 use crate::time::UnixSeconds;
 use crate::x509::ocsp::fixtures::AnswerDraft;
 
-pub(super) const NONCE: [u8; 32] = [0xA7; 32];
-pub(super) const FIRMWARE: [u8; 48] = [0xF1; 48];
-pub(super) const DRIVER: &str = "550.90.07";
-pub(super) const VBIOS: &str = "96.00.9F.00.01";
-pub(super) const SWITCH_BIOS: &str = "96.10.55.00.01";
+pub(crate) const NONCE: [u8; 32] = [0xA7; 32];
+pub(crate) const FIRMWARE: [u8; 48] = [0xF1; 48];
+pub(crate) const DRIVER: &str = "550.90.07";
+pub(crate) const VBIOS: &str = "96.00.9F.00.01";
+pub(crate) const SWITCH_BIOS: &str = "96.10.55.00.01";
 
 /// Everything an appraisal needs.
-pub(super) struct Setup {
-    pub(super) devices: Vec<DeviceDraft>,
-    pub(super) manifests: Vec<ManifestDraft>,
+pub(crate) struct Setup {
+    pub(crate) devices: Vec<DeviceDraft>,
+    pub(crate) manifests: Vec<ManifestDraft>,
     /// Answers about revocation, in DER.
-    pub(super) answers: Vec<Vec<u8>>,
-    pub(super) rules: Rules,
-    pub(super) now: UnixSeconds,
+    pub(crate) answers: Vec<Vec<u8>>,
+    pub(crate) rules: Rules,
+    pub(crate) now: UnixSeconds,
 }
 
 impl Setup {
     /// One GPU with both its manifests.
-    pub(super) fn gpu() -> Self {
+    pub(crate) fn gpu() -> Self {
         Self {
             devices: vec![DeviceDraft::gpu(1)],
             manifests: vec![ManifestDraft::driver(), ManifestDraft::vbios()],
@@ -56,7 +57,7 @@ impl Setup {
     }
 
     /// Two GPUs in protected PCIe mode behind one switch, with their manifests.
-    pub(super) fn fabric() -> Self {
+    pub(crate) fn fabric() -> Self {
         let mut setup = Self::gpu();
         let gpus = [1, 2].map(|number| DeviceDraft::gpu(number).protected(&[pdi(9)]));
         setup.devices = gpus.into();
@@ -67,16 +68,42 @@ impl Setup {
         setup
     }
 
-    pub(super) fn device(&mut self) -> &mut DeviceDraft {
+    pub(crate) fn device(&mut self) -> &mut DeviceDraft {
         &mut self.devices[0]
     }
 
-    pub(super) fn with(mut self, edit: impl FnOnce(&mut Self)) -> Self {
+    pub(crate) fn with(mut self, edit: impl FnOnce(&mut Self)) -> Self {
         edit(&mut self);
         self
     }
 
-    pub(super) fn appraise(&self) -> EvidenceAppraisal<Claims> {
+    /// The parts of a bundle that carry the devices and their collateral.
+    pub(crate) fn parts(&self) -> (Vec<u8>, Vec<u8>) {
+        let devices: Vec<_> = self
+            .devices
+            .iter()
+            .map(|draft| (draft.kind, draft.report(), draft.pem()))
+            .collect();
+        let devices: Vec<_> = devices
+            .iter()
+            .map(|(kind, report, certificates)| Device {
+                kind: *kind,
+                report,
+                certificates: certificates.as_bytes(),
+            })
+            .collect();
+        let manifests: Vec<_> = self.manifests.iter().map(ManifestDraft::sign).collect();
+        let collateral = gpu::Collateral {
+            manifests: manifests.iter().map(String::as_bytes).collect(),
+            revocation_answers: self.answers.iter().map(Vec::as_slice).collect(),
+        };
+        (
+            gpu::encode_devices(&devices),
+            gpu::encode_collateral(&collateral),
+        )
+    }
+
+    pub(crate) fn appraise(&self) -> EvidenceAppraisal<Claims> {
         let devices: Vec<_> = self
             .devices
             .iter()
@@ -99,13 +126,13 @@ impl Setup {
     }
 
     /// The code of the refusal, if it is one.
-    pub(super) fn refusal(&self) -> Option<Code> {
+    pub(crate) fn refusal(&self) -> Option<Code> {
         self.appraise().verdict().err()
     }
 }
 
 /// Anchors that pin the roots of this module.
-pub(super) fn anchors() -> Anchors {
+pub(crate) fn anchors() -> Anchors {
     Anchors {
         device: [device_root().digest()],
         manifest: [manifest_root().digest()],
@@ -121,14 +148,14 @@ fn manifest_root() -> TestKey {
 }
 
 /// The identifier of the device with this number.
-pub(super) fn pdi(number: u8) -> [u8; 8] {
+pub(crate) fn pdi(number: u8) -> [u8; 8] {
     [0x20, 1, 2, 3, 4, 5, 6, number]
 }
 
 /// Certificates, leaf first, and the keys that sign them: that of the certificate above.
-pub(super) struct Chain {
-    pub(super) drafts: Vec<CertificateDraft>,
-    pub(super) signers: Vec<TestKey>,
+pub(crate) struct Chain {
+    pub(crate) drafts: Vec<CertificateDraft>,
+    pub(crate) signers: Vec<TestKey>,
 }
 
 impl Chain {
@@ -145,22 +172,22 @@ impl Chain {
 }
 
 /// One device.
-pub(super) struct DeviceDraft {
-    pub(super) kind: DeviceKind,
-    pub(super) chain: Chain,
+pub(crate) struct DeviceDraft {
+    pub(crate) kind: DeviceKind,
+    pub(crate) chain: Chain,
     /// Who signs the report.
-    pub(super) report_key: TestKey,
-    pub(super) nonce: [u8; 32],
-    pub(super) measurements: Vec<[u8; 48]>,
-    pub(super) opaque: Vec<(u16, Vec<u8>)>,
+    pub(crate) report_key: TestKey,
+    pub(crate) nonce: [u8; 32],
+    pub(crate) measurements: Vec<[u8; 48]>,
+    pub(crate) opaque: Vec<(u16, Vec<u8>)>,
     /// Changes the messages before they are signed.
-    pub(super) edit: Box<dyn Fn(&mut Vec<u8>)>,
+    pub(crate) edit: Box<dyn Fn(&mut Vec<u8>)>,
     /// Stands behind the signature.
-    pub(super) trailing: Vec<u8>,
+    pub(crate) trailing: Vec<u8>,
 }
 
 impl DeviceDraft {
-    pub(super) fn gpu(number: u8) -> Self {
+    pub(crate) fn gpu(number: u8) -> Self {
         let opaque = vec![
             (VBIOS_VERSION, vec![0x00, 0x9F, 0x00, 0x96, 0x01, 0, 0, 0]),
             (CHIP_SKU, b"882\0\0".to_vec()),
@@ -175,7 +202,7 @@ impl DeviceDraft {
         Self::new(DeviceKind::Gpu, "GH100", "GSP", number, opaque)
     }
 
-    pub(super) fn switch(number: u8, gpus: &[[u8; 8]]) -> Self {
+    pub(crate) fn switch(number: u8, gpus: &[[u8; 8]]) -> Self {
         let mut pdis = gpus.concat();
         pdis.resize(64, 0xFF);
         // A map of ports follows.
@@ -233,7 +260,7 @@ impl DeviceDraft {
     }
 
     /// The same in protected PCIe mode, behind these switches.
-    pub(super) fn protected(mut self, switches: &[[u8; 8]]) -> Self {
+    pub(crate) fn protected(mut self, switches: &[[u8; 8]]) -> Self {
         self.set(PROTECTED_PCIE_STATUS, &[0xAA]);
         self.set(FEATURE_FLAG, &[2, 0]);
         let reversed = switches.iter().flat_map(|pdi| pdi.iter().rev().copied());
@@ -243,16 +270,16 @@ impl DeviceDraft {
     }
 
     /// Replaces or adds a field of the opaque data.
-    pub(super) fn set(&mut self, kind: u16, value: &[u8]) {
+    pub(crate) fn set(&mut self, kind: u16, value: &[u8]) {
         self.remove(kind);
         self.opaque.push((kind, value.to_vec()));
     }
 
-    pub(super) fn remove(&mut self, kind: u16) {
+    pub(crate) fn remove(&mut self, kind: u16) {
         self.opaque.retain(|(known, _)| *known != kind);
     }
 
-    pub(super) fn report(&self) -> Vec<u8> {
+    pub(crate) fn report(&self) -> Vec<u8> {
         let mut bytes = self.messages();
         (self.edit)(&mut bytes);
         bytes.extend(self.report_key.sign_fixed(&bytes));
@@ -289,7 +316,7 @@ impl DeviceDraft {
         .concat()
     }
 
-    pub(super) fn pem(&self) -> String {
+    pub(crate) fn pem(&self) -> String {
         let text = |der: Vec<u8>| {
             let body = STANDARD.encode(der);
             format!("-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n")
@@ -306,7 +333,7 @@ fn composite_device_id(device: &TestKey) -> ExtensionDraft {
 }
 
 /// The extension of Blackwell's leaf certificates; `flags` are its operational flags.
-pub(super) fn tcb_info(flags: u8) -> ExtensionDraft {
+pub(crate) fn tcb_info(flags: u8) -> ExtensionDraft {
     let fwids = [fwid(&FIRMWARE), fwid(&[0; 48])].concat();
     let flags = [0, flags, 0, 0, 1];
     let value = element(
@@ -326,26 +353,26 @@ fn fwid(digest: &[u8; 48]) -> Vec<u8> {
 }
 
 /// A measurement of a manifest: index, whether it is active, good values.
-pub(super) type Resource = (u8, bool, Vec<[u8; 48]>);
+pub(crate) type Resource = (u8, bool, Vec<[u8; 48]>);
 
 /// One manifest.
-pub(super) struct ManifestDraft {
-    pub(super) version: String,
-    pub(super) edition: String,
-    pub(super) product: String,
-    pub(super) resources: Vec<Resource>,
-    pub(super) chain: Chain,
+pub(crate) struct ManifestDraft {
+    pub(crate) version: String,
+    pub(crate) edition: String,
+    pub(crate) product: String,
+    pub(crate) resources: Vec<Resource>,
+    pub(crate) chain: Chain,
     /// Who signs the manifest.
-    pub(super) key: TestKey,
+    pub(crate) key: TestKey,
     /// Changes the content before it is signed.
-    pub(super) edit: Box<dyn Fn(String) -> String>,
+    pub(crate) edit: Box<dyn Fn(String) -> String>,
     /// Changes the signed document.
-    pub(super) tamper: Box<dyn Fn(String) -> String>,
+    pub(crate) tamper: Box<dyn Fn(String) -> String>,
 }
 
 impl ManifestDraft {
     /// Measurements 21 and 35 of the driver; two values are good for the first.
-    pub(super) fn driver() -> Self {
+    pub(crate) fn driver() -> Self {
         let resources = vec![
             (20, false, vec![[0; 48]]),
             (21, true, vec![[0xEE; 48], [22; 48]]),
@@ -354,12 +381,12 @@ impl ManifestDraft {
         Self::new(DRIVER, "GPU", "GH100", resources)
     }
 
-    pub(super) fn vbios() -> Self {
+    pub(crate) fn vbios() -> Self {
         let resources = vec![(0, true, vec![[1; 48]]), (9, true, vec![[10; 48]])];
         Self::new(VBIOS, "GPU", "GH100", resources)
     }
 
-    pub(super) fn switch() -> Self {
+    pub(crate) fn switch() -> Self {
         let resources = vec![(0, true, vec![[1; 48]])];
         Self::new(SWITCH_BIOS, "SWITCH", "LS10", resources)
     }
@@ -388,7 +415,7 @@ impl ManifestDraft {
     }
 
     /// The signed document.
-    pub(super) fn sign(&self) -> String {
+    pub(crate) fn sign(&self) -> String {
         let content = (self.edit)(self.content());
         let digest = STANDARD.encode(Sha384::digest(content.as_bytes()));
         let signed_info = signed_info(&digest);
@@ -457,6 +484,6 @@ fn signed_info(digest: &str) -> String {
     )
 }
 
-pub(super) const SWID: &str = "http://standards.iso.org/iso/19770/-2/2015/schema.xsd";
-pub(super) const DSIG: &str = "http://www.w3.org/2000/09/xmldsig#";
-pub(super) const HASH: &str = "http://www.w3.org/2001/04/xmlenc#sha384";
+pub(crate) const SWID: &str = "http://standards.iso.org/iso/19770/-2/2015/schema.xsd";
+pub(crate) const DSIG: &str = "http://www.w3.org/2000/09/xmldsig#";
+pub(crate) const HASH: &str = "http://www.w3.org/2001/04/xmlenc#sha384";

@@ -7,6 +7,7 @@ use super::{
     WeakenedRule, Weakening, defaults,
 };
 use crate::identifiers::{BlockId, KeyDigest, Measurement, Sha256Digest};
+use crate::nvidia;
 use crate::snp::rules::{self, GuestRestriction, PlatformFeature, RevocationRule, Rules};
 use crate::snp::{FirmwareVersion, Part, Product, Tcb};
 
@@ -30,7 +31,49 @@ pub(super) struct File {
     #[serde(default)]
     sev_snp: SevSnp,
     #[serde(default)]
+    nvidia: Nvidia,
+    #[serde(default)]
     weakened: Vec<Weakening>,
+}
+
+/// What is demanded of NVIDIA devices beyond the defaults, which are strict.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Nvidia {
+    #[serde(default)]
+    revocation: NvidiaRevocation,
+    mode: Option<NvidiaMode>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum NvidiaRevocation {
+    #[default]
+    IfPresent,
+    Required,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum NvidiaMode {
+    MultiplePassthrough,
+    ProtectedPcie,
+    SinglePassthrough,
+}
+
+impl Nvidia {
+    fn rules(&self) -> nvidia::Rules {
+        let rules = nvidia::Rules::default().revocation(match self.revocation {
+            NvidiaRevocation::IfPresent => nvidia::RevocationRule::IfPresent,
+            NvidiaRevocation::Required => nvidia::RevocationRule::Required,
+        });
+        match self.mode {
+            None => rules,
+            Some(NvidiaMode::MultiplePassthrough) => rules.mode(nvidia::Mode::MultiplePassthrough),
+            Some(NvidiaMode::ProtectedPcie) => rules.mode(nvidia::Mode::ProtectedPcie),
+            Some(NvidiaMode::SinglePassthrough) => rules.mode(nvidia::Mode::SinglePassthrough),
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -137,6 +180,7 @@ impl File {
             },
             required_parts: self.required,
             snp,
+            nvidia: self.nvidia.rules(),
             weakened: self.weakened,
         })
     }
