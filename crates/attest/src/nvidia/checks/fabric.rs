@@ -94,7 +94,11 @@ fn switches_of_gpu(device: &VerifiedDevice) -> Result<Pdis, &'static str> {
         pdi
     };
     let pdis = pdis.ok_or("a protected GPU names no switches")?;
-    Ok(pdis.into_iter().filter(is_used).map(reversed).collect())
+    Ok(pdis
+        .into_iter()
+        .filter(|pdi| is_used(*pdi))
+        .map(reversed)
+        .collect())
 }
 
 /// The first eight identifiers; a map of ports follows. The switch's own must be that of its certificate.
@@ -110,13 +114,12 @@ fn gpus_of_switch(device: &VerifiedDevice) -> Result<Pdis, &'static str> {
     Ok(pdis
         .into_iter()
         .take(GPUS_OF_SWITCH)
-        .filter(is_used)
+        .filter(|pdi| is_used(*pdi))
         .collect())
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "a predicate of `filter`")]
-fn is_used(pdi: &Pdi) -> bool {
-    *pdi != [0xFF; 8] && *pdi != [0; 8]
+fn is_used(pdi: Pdi) -> bool {
+    pdi != [0xFF; 8] && pdi != [0; 8]
 }
 
 const GPUS_OF_SWITCH: usize = 8;
