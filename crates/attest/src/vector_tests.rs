@@ -16,6 +16,8 @@ use crate::binding;
 use crate::bundle::{Bundle, SnpEvidence};
 use crate::development::{self, DevelopmentRoot, Root};
 use crate::fixtures::{KEY_CONFIGURATION, Keys, MEASUREMENT, NOW, TestRng, policy};
+use crate::identifiers::Sha256Digest;
+use crate::nvidia;
 use crate::policy::Policy;
 use crate::snp::layout;
 use crate::time::UnixSeconds;
@@ -42,6 +44,19 @@ fn the_binding_follows_from_its_inputs() {
             part("gpu_evidence").as_deref(),
         );
         assert_eq!(vector["report_data"], hex::encode(data));
+    }
+}
+
+#[test]
+fn the_nonce_of_devices_follows_from_its_inputs() {
+    for vector in read()["gpu_nonce"].as_array().unwrap() {
+        let digest = |name: &str| {
+            let hex = vector[name].as_str()?;
+            Some(Sha256Digest::of(&hex::decode(hex).unwrap()))
+        };
+        let checkpoint = digest("checkpoint").unwrap_or_else(nvidia::absent_checkpoint);
+        let nonce = nvidia::expected_nonce(&digest("key_configuration").unwrap(), &checkpoint);
+        assert_eq!(vector["nonce"], hex::encode(nonce));
     }
 }
 
@@ -85,6 +100,7 @@ fn generate() -> Value {
     let bundle = good_bundle(&root);
     json!({
         "binding": binding_vectors(),
+        "gpu_nonce": nonce_vectors(),
         "good": {
             "bundle": hex::encode(bundle.as_bytes()),
             "bundle_hash": bundle.hash().to_string(),
@@ -113,6 +129,20 @@ fn binding_vectors() -> Vec<Value> {
         }
     }
     vectors
+}
+
+fn nonce_vectors() -> Vec<Value> {
+    let parts: [Option<&[u8]>; 3] = [None, Some(b""), Some(b"part")];
+    let vector = |checkpoint: Option<&[u8]>| {
+        let digest = checkpoint.map_or_else(nvidia::absent_checkpoint, Sha256Digest::of);
+        let nonce = nvidia::expected_nonce(&Sha256Digest::of(KEY_CONFIGURATION), &digest);
+        json!({
+            "key_configuration": hex::encode(KEY_CONFIGURATION),
+            "checkpoint": checkpoint.map(hex::encode),
+            "nonce": hex::encode(nonce),
+        })
+    };
+    parts.into_iter().map(vector).collect()
 }
 
 fn good_bundle(root: &Root) -> Bundle {

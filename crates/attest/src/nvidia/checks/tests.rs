@@ -11,6 +11,7 @@
 use crate::appraisal::{Code, Gap};
 use crate::development::certificates::ExtensionDraft;
 use crate::fixtures::pki::TestKey;
+use crate::identifiers::Sha256Digest;
 use crate::nvidia::fixtures::{
     DRIVER, DeviceDraft, ManifestDraft, NONCE, Setup, VBIOS, pdi, tcb_info,
 };
@@ -18,7 +19,10 @@ use crate::nvidia::opaque::{
     DRIVER_VERSION, FEATURE_FLAG, FIRMWARE_ID, NVDEC0_STATUS, PROTECTED_PCIE_STATUS,
     SWITCH_GPU_PDIS, SWITCH_PDIS, VBIOS_VERSION,
 };
-use crate::nvidia::{DeviceKind, FabricRule, Mode, ReferenceRule, RevocationRule, Rules};
+use crate::nvidia::{
+    DeviceKind, FabricRule, Mode, ReferenceRule, RevocationRule, Rules, absent_checkpoint,
+    expected_nonce,
+};
 use crate::time::UnixSeconds;
 
 #[test]
@@ -70,6 +74,23 @@ fn a_blackwell_gpu_names_its_firmware_in_another_extension() {
             .with(|s| blackwell(s, tcb_info(flags)))
             .refusal();
         assert_eq!(refusal, Some(Code::DeviceNotSecure), "{flags:#x}");
+    }
+}
+
+#[test]
+fn the_nonce_follows_from_every_input() {
+    let [kc, checkpoint, other] = [b"kc".as_slice(), b"cp", b"x"].map(Sha256Digest::of);
+    let good = expected_nonce(&kc, &checkpoint);
+    // Known answer, computed with another implementation (Python's hashlib).
+    let known = "6b73404bdac882074490ebc73a649a3215113558edbc42d134ab416ad1c1babe";
+    assert_eq!(hex::encode(good), known);
+    for nonce in [
+        expected_nonce(&other, &checkpoint),
+        expected_nonce(&kc, &other),
+        expected_nonce(&checkpoint, &kc),
+        expected_nonce(&kc, &absent_checkpoint()),
+    ] {
+        assert_ne!(nonce, good);
     }
 }
 
