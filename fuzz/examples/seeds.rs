@@ -30,7 +30,49 @@ fn main() -> std::io::Result<()> {
     write("request_open", "forged", &forged())?;
     write("event_decoder", "text", &events())?;
     write("nitro_document", "unsigned", &nitro_document())?;
+    write("nvidia_report", "two_blocks", &device_report())?;
+    write("nvidia_manifest", "two_measurements", manifest().as_bytes())?;
     evidence()
+}
+
+/// A request for measurements and an answer of two blocks and two opaque fields, with a signature of nobody.
+fn device_report() -> Vec<u8> {
+    let mut report = vec![0x11, 0xE0, 1, 0xFF];
+    report.extend([0xA7; 32]);
+    report.extend([0, 0x11, 0x60, 0, 0, 2, 110, 0, 0]);
+    for index in 1..=2 {
+        report.extend([index, 1, 51, 0, 1, 48, 0]);
+        report.extend([index; 48]);
+    }
+    report.extend([0x5E; 32]);
+    let opaque = [&[3, 0, 7, 0][..], b"545.00\0", &[11, 0, 1, 0, 0xAA]].concat();
+    report.extend((opaque.len() as u16).to_le_bytes());
+    report.extend(opaque);
+    report.extend([0x51; 96]);
+    report
+}
+
+/// A manifest of the accepted form; digest, signature and certificates are nobody's.
+fn manifest() -> String {
+    let hash = "ab".repeat(48);
+    let certificates = "<ds:X509Certificate>MAA=</ds:X509Certificate>".repeat(4);
+    format!(
+        "<SoftwareIdentity xmlns=\"http://standards.iso.org/iso/19770/-2/2015/schema.xsd\" \
+         xmlns:h=\"http://www.w3.org/2001/04/xmlenc#sha384\">\n\
+         <Meta colloquialVersion=\"545.00\" edition=\"GPU\" product=\"GH100\"/>\n<Payload>\
+         <Resource type=\"Measurement\" index=\"0\" active=\"True\" alternatives=\"1\" h:Hash0=\"{hash}\" size=\"48\"/>\
+         <Resource type=\"Measurement\" index=\"1\" active=\"False\" alternatives=\"1\" h:Hash0=\"{hash}\" size=\"48\"/>\
+         </Payload><ds:Signature xmlns:ds=\"http://www.w3.org/2000/09/xmldsig#\"><ds:SignedInfo>\
+         <ds:CanonicalizationMethod Algorithm=\"http://www.w3.org/2006/12/xml-c14n11\"/>\
+         <ds:SignatureMethod Algorithm=\"http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha384\"/>\
+         <ds:Reference URI=\"\"><ds:Transforms>\
+         <ds:Transform Algorithm=\"http://www.w3.org/2000/09/xmldsig#enveloped-signature\"/>\
+         <ds:Transform Algorithm=\"http://www.w3.org/2006/12/xml-c14n11\"/></ds:Transforms>\
+         <ds:DigestMethod Algorithm=\"http://www.w3.org/2001/04/xmldsig-more#sha384\"/>\
+         <ds:DigestValue>AAAA</ds:DigestValue></ds:Reference></ds:SignedInfo>\
+         <ds:SignatureValue>AAAA</ds:SignatureValue><ds:KeyInfo><ds:X509Data>{certificates}</ds:X509Data></ds:KeyInfo>\
+         </ds:Signature></SoftwareIdentity>"
+    )
 }
 
 /// A short answer, in pieces of 5 bytes.
