@@ -4,10 +4,11 @@ use crate::fixtures::{
     HEADER_LEN, NOW, Started, TestRng, WEIGHTS, answer, epoch, gateway, node, params, request,
     start,
 };
+use crate::request::{Draft, Sealing};
 use crate::{
-    AnswerError, Gateway, KeyConfiguration, OpenError, OpenResponseError, Profile, ResponseClass,
-    ResponseEvent, ResponseHead, ResponseOpener, ResponseSecrecy, SealError, SealOptions,
-    absent_weights, seal_request,
+    AnswerError, Gateway, InnerRequest, KeyConfiguration, OpenError, OpenResponseError, Profile,
+    ResponseClass, ResponseEvent, ResponseHead, ResponseOpener, ResponseSecrecy, SealError,
+    SealOptions, SealedRequest, absent_weights, seal_request,
 };
 
 use OpenResponseError as E;
@@ -524,25 +525,38 @@ fn another_version_is_refused() {
 }
 
 /// What a request is refused as whose authenticated plaintext `edit` changed.
-fn resealed(edit: fn(&mut Vec<u8>)) -> OpenError {
+fn resealed(edit: impl Fn(&mut Vec<u8>)) -> OpenError {
+    let bytes = seal_edited(5, edit).bytes;
+    gateway(epoch(1)).open(&bytes, NOW).unwrap_err()
+}
+
+/// A request whose plaintext `edit` has changed before it was sealed.
+fn seal_edited(seed: u64, edit: impl Fn(&mut Vec<u8>)) -> SealedRequest {
+    let (options, mut rng) = (SealOptions::default(), TestRng(seed));
+    let mut draft = Draft::new(&request(), &options, &mut rng).unwrap();
+    edit(&mut draft.plaintext);
     let epoch = epoch(1);
-    let bytes =
-        crate::request::seal_edited(&node(&epoch), &request(), edit, 16_384, &mut TestRng(5));
-    gateway(epoch).open(&bytes, NOW).unwrap_err()
+    let sealed = draft.seal(epoch.key_configuration(), &Sealing::STANDARD, &mut rng);
+    sealed.unwrap()
+}
+
+/// A request cut into chunks, or marked, in another way.
+fn seal_cut(request: &InnerRequest, sealing: &Sealing<'_>) -> Vec<u8> {
+    let (options, mut rng) = (SealOptions::default(), TestRng(5));
+    let draft = Draft::new(request, &options, &mut rng).unwrap();
+    let epoch = epoch(1);
+    let sealed = draft.seal(epoch.key_configuration(), sealing, &mut rng);
+    sealed.unwrap().bytes
 }
 
 #[test]
-fn each_field_of_the_plaintext_is_checked() {
-    const TOKEN: usize = 18 + 1216;
-    let edits: [fn(&mut Vec<u8>); 8] = [
+fn a_request_whose_shape_or_answer_key_cannot_be_read_is_refused_in_the_clear() {
+    let edits: [fn(&mut Vec<u8>); 5] = [
         |plain| plain[16] = 3,
         |plain| plain[17] = 2,
-        |plain| plain[17] = 0,
         |plain| plain[18..21].fill(0xff),
-        |plain| plain[TOKEN..TOKEN + 2].copy_from_slice(&1025_u16.to_be_bytes()),
-        |plain| plain[TOKEN + 2..TOKEN + 6].copy_from_slice(&u32::MAX.to_be_bytes()),
-        |plain| *plain.last_mut().unwrap() = 1,
-        |plain| plain.push(0),
+        |plain| plain.truncate(17),
+        |plain| plain.truncate(18 + 1215),
     ];
     for (number, edit) in edits.into_iter().enumerate() {
         let error = resealed(edit);
@@ -551,6 +565,137 @@ fn each_field_of_the_plaintext_is_checked() {
             "edit {number}: {error:?}"
         );
     }
+}
+
+#[test]
+fn each_field_behind_the_answer_key_is_checked_and_refused_inside_the_seal() {
+    const TOKEN: usize = 18 + 1216;
+    let edits: [fn(&mut Vec<u8>); 8] = [
+        |plain| plain[17] = 0,
+        |plain| plain[TOKEN..TOKEN + 2].copy_from_slice(&1025_u16.to_be_bytes()),
+        |plain| plain[TOKEN + 2..TOKEN + 6].copy_from_slice(&u32::MAX.to_be_bytes()),
+        |plain| plain.truncate(TOKEN),
+        |plain| plain.truncate(TOKEN + 5),
+        |plain| *plain.last_mut().unwrap() = 1,
+        |plain| plain.push(0),
+        |plain| drop(plain.pop()),
+    ];
+    for (number, edit) in edits.into_iter().enumerate() {
+        let error = resealed(edit);
+        assert!(
+            matches!(error, OpenError::Malformed(Some(_))),
+            "edit {number}: {error:?}"
+        );
+    }
+}
+
+#[test]
+fn a_token_of_the_full_length_opens_and_one_more_byte_does_not() {
+    let seal = |edit: &dyn Fn(&mut Vec<u8>)| seal_edited(5, edit).bytes;
+    let with = |plain: &mut Vec<u8>, len: u16| {
+        const TOKEN: usize = 18 + 1216;
+        let token = [&len.to_be_bytes()[..], &vec![7; usize::from(len)]].concat();
+        plain.splice(TOKEN..TOKEN + 2, token);
+    };
+    let longest = seal(&|plain: &mut Vec<u8>| with(plain, 1024));
+    let opened = gateway(epoch(1)).open(&longest, NOW).unwrap();
+    assert_eq!(opened.token.as_slice(), [7; 1024]);
+    let over = seal(&|plain: &mut Vec<u8>| with(plain, 1025));
+    assert_eq!(
+        opens_to(&over, NOW, &gateway(epoch(1))),
+        "malformed-request"
+    );
+}
+
+#[test]
+fn a_sealed_refusal_of_bad_framing_reaches_the_device() {
+    let mut sealed = seal_edited(5, |plain| *plain.last_mut().unwrap() = 1);
+    let error = gateway(epoch(1)).open(&sealed.bytes, NOW).unwrap_err();
+    assert_eq!(error.code(), "malformed-request");
+    let mut sealer = error
+        .into_responder()
+        .unwrap()
+        .start(Whole, &mut TestRng(6))
+        .unwrap();
+    sealer
+        .head(&ResponseHead::new(400, "application/json"))
+        .unwrap();
+    sealer.complete(&absent_weights()).unwrap();
+    let mut wire = Vec::new();
+    sealer.poll(&mut wire);
+    let events = open(&mut sealed.opener, &[wire]).unwrap();
+    assert!(matches!(&events[0], ResponseEvent::Head(head) if head.status == 400));
+    assert!(matches!(events.last(), Some(ResponseEvent::Complete(_))));
+}
+
+#[test]
+fn a_malformed_request_is_entered_in_the_register_like_any_other() {
+    let edits: [fn(&mut Vec<u8>); 2] = [
+        |plain| plain[16] = 3,
+        |plain| *plain.last_mut().unwrap() = 1,
+    ];
+    let gateway = gateway(epoch(1));
+    for (seed, edit) in [(100, edits[0]), (200, edits[1])] {
+        let bytes = seal_edited(seed, edit).bytes;
+        assert_eq!(opens_to(&bytes, NOW, &gateway), "malformed-request");
+        assert_eq!(opens_to(&bytes, NOW, &gateway), "replayed");
+    }
+}
+
+#[test]
+fn the_register_knows_an_encapsulation_whatever_was_sealed_with_it() {
+    // The same generator makes the same encapsulation for another message.
+    let node = node(&epoch(1));
+    let seal = |body: &[u8]| {
+        let mut request = request();
+        request.body = body.to_vec();
+        let options = SealOptions::default();
+        seal_request(&node, &request, &options, &mut TestRng(5))
+            .unwrap()
+            .bytes
+    };
+    let (first, second) = (seal(b"one"), seal(b"two"));
+    assert_eq!(first[..17 + 1120], second[..17 + 1120]);
+    assert_ne!(first, second);
+    let gateway = gateway(epoch(1));
+    assert_eq!(opens_to(&first, NOW, &gateway), "opened");
+    assert_eq!(opens_to(&second, NOW, &gateway), "replayed");
+}
+
+#[test]
+fn the_last_chunk_must_be_marked_as_such_and_no_other() {
+    let seal = |not_final: &[u8], last: &[u8]| {
+        let mut request = request();
+        request.body = vec![7; 40_000];
+        let sealing = Sealing {
+            not_final,
+            last,
+            ..Sealing::STANDARD
+        };
+        seal_cut(&request, &sealing)
+    };
+    let opens = |bytes: Vec<u8>| opens_to(&bytes, NOW, &gateway(epoch(1)));
+    assert_eq!(opens(seal(b"", b"final")), "opened");
+    assert_eq!(opens(seal(b"", b"")), "decapsulation-failed");
+    assert_eq!(opens(seal(b"final", b"final")), "decapsulation-failed");
+}
+
+#[test]
+fn a_last_chunk_over_the_size_of_a_chunk_is_refused() {
+    let seal = |chunk_len| {
+        let mut request = request();
+        request.body = vec![7; 40_000];
+        let sealing = Sealing {
+            chunk_len,
+            ..Sealing::STANDARD
+        };
+        seal_cut(&request, &sealing)
+    };
+    assert_eq!(opens_to(&seal(16_384), NOW, &gateway(epoch(1))), "opened");
+    assert_eq!(
+        opens_to(&seal(1 << 20), NOW, &gateway(epoch(1))),
+        "decapsulation-failed"
+    );
 }
 
 #[test]
@@ -576,7 +721,7 @@ fn a_request_over_the_limit_is_refused_before_any_work() {
 #[test]
 fn a_token_over_its_limit_is_refused() {
     let options = SealOptions {
-        token: vec![0; 1025],
+        token: vec![0; 1025].into(),
         ..SealOptions::default()
     };
     let error = seal_request(&node(&epoch(1)), &request(), &options, &mut TestRng(1)).unwrap_err();
@@ -592,8 +737,11 @@ fn a_token_over_its_limit_is_refused() {
 #[test]
 fn a_request_cut_into_small_chunks_is_refused() {
     let seal = |chunk_len| {
-        let node = node(&epoch(1));
-        crate::request::seal_edited(&node, &request(), |_| {}, chunk_len, &mut TestRng(5))
+        let sealing = Sealing {
+            chunk_len,
+            ..Sealing::STANDARD
+        };
+        seal_cut(&request(), &sealing)
     };
     assert_eq!(opens_to(&seal(16_384), NOW, &gateway(epoch(1))), "opened");
     assert_eq!(
@@ -633,12 +781,12 @@ fn a_receipt_for_another_message_ends_nothing() {
 #[test]
 fn debug_output_shows_no_token() {
     let options = SealOptions {
-        token: b"bearer".to_vec(),
+        token: b"bearer".to_vec().into(),
         ..SealOptions::default()
     };
     let sealed = seal_request(&node(&epoch(1)), &request(), &options, &mut TestRng(5)).unwrap();
     let opened = gateway(epoch(1)).open(&sealed.bytes, NOW).unwrap();
-    assert_eq!(opened.token, b"bearer");
+    assert_eq!(opened.token.as_slice(), b"bearer");
     assert!(!format!("{options:?} {opened:?}").contains("98, 101"));
 }
 

@@ -50,7 +50,7 @@ pub struct OpenedExchange {
     /// The device's random name for this request.
     pub request_id: [u8; 16],
     /// The token, empty until tokens exist.
-    pub token: Vec<u8>,
+    pub token: Zeroizing<Vec<u8>>,
     /// Seals the answer.
     pub responder: Responder,
 }
@@ -197,27 +197,27 @@ impl Epoch {
         }
         let mut reader = Reader::new(&plaintext);
         let start = Start::read(&mut reader).ok_or(OpenError::Malformed(None))?;
-        let (token, message) =
-            read_message(reader, start.profile).ok_or(OpenError::Malformed(None))?;
+        let framed = Framed::read(reader, start.profile);
         let responder = Responder::new(
             secret,
             start.ephemeral,
             start.profile,
             Arc::clone(&self.signer),
             now,
-            message,
+            framed.message,
         );
         if entry == Entry::Full {
             return Err(OpenError::RegisterFull(Box::new(responder)));
         }
-        match InnerRequest::decode(message) {
-            Ok(request) => Ok(OpenedExchange {
+        let request = InnerRequest::decode(framed.message).ok();
+        match request.filter(|_| framed.is_right) {
+            Some(request) => Ok(OpenedExchange {
                 request,
                 request_id: start.request_id,
-                token: token.to_vec(),
+                token: Zeroizing::new(framed.token.to_vec()),
                 responder,
             }),
-            Err(_) => Err(OpenError::Malformed(Some(Box::new(responder)))),
+            None => Err(OpenError::Malformed(Some(Box::new(responder)))),
         }
     }
 }
@@ -330,16 +330,32 @@ fn open_chunks(
     }
 }
 
-/// Reads token and message, and checks that the padding is the profile's.
-fn read_message(mut reader: Reader<'_>, profile: Profile) -> Option<(&[u8], &[u8])> {
-    let token_len = reader.u16().filter(|len| *len <= MAX_TOKEN_LEN)?;
-    let token = reader.take(usize::from(token_len))?;
-    let framed = reader.len();
-    let message_len = usize::try_from(reader.u32()?).ok()?;
-    let message = reader.take(message_len)?;
-    let padded = profile.request_bucket(message_len.checked_add(4)?) == framed;
-    let zero = reader.rest().iter().all(|byte| *byte == 0);
-    (padded && zero).then_some((token, message))
+/// Token and message as far as they can be told apart. Even where their framing
+/// is wrong, the answer is sealed, and its receipt commits to what is here.
+#[derive(Default)]
+struct Framed<'a> {
+    token: &'a [u8],
+    message: &'a [u8],
+    /// Whether lengths and padding are what the format and the profile want.
+    is_right: bool,
+}
+
+impl<'a> Framed<'a> {
+    fn read(mut reader: Reader<'a>, profile: Profile) -> Self {
+        let mut framed = Self::default();
+        framed.is_right = framed.fill(&mut reader, profile).unwrap_or(false);
+        framed
+    }
+
+    fn fill(&mut self, reader: &mut Reader<'a>, profile: Profile) -> Option<bool> {
+        let token_len = reader.u16().filter(|len| *len <= MAX_TOKEN_LEN)?;
+        self.token = reader.take(usize::from(token_len))?;
+        let bucket = reader.len();
+        let message_len = usize::try_from(reader.u32()?).ok()?;
+        self.message = reader.take(message_len)?;
+        let padded = profile.request_bucket(message_len.checked_add(4)?) == bucket;
+        Some(padded && reader.clone().rest().iter().all(|byte| *byte == 0))
+    }
 }
 
 impl fmt::Debug for OpenedExchange {

@@ -24,7 +24,7 @@ pub struct SealOptions {
     /// outside measurements.
     pub response_secrecy: ResponseSecrecy,
     /// A token, at most 1024 bytes; empty until tokens exist.
-    pub token: Vec<u8>,
+    pub token: Zeroizing<Vec<u8>>,
     /// Keep the message and the frames of the answer, so that a receipt can
     /// later be opened. Off: only commitments are kept.
     pub keep_transcript: bool,
@@ -91,35 +91,79 @@ pub fn seal_request(
     rng: &mut impl CryptoRng,
 ) -> Result<SealedRequest, SealError> {
     let kc = node.key_configuration();
-    let message = Zeroizing::new(request.encode()?);
-    let ephemeral = (options.response_secrecy == ResponseSecrecy::ClientEphemeral)
-        .then(|| <Kem as hpke::Kem>::gen_keypair_with_rng(rng));
-    let plaintext = plaintext(
-        &message,
-        ephemeral.as_ref().map(|pair| &pair.1),
-        options,
-        rng,
-    )?;
+    Draft::new(request, options, rng)?.seal(kc, &Sealing::STANDARD, rng)
+}
 
-    let (bytes, secret) = seal_plaintext(kc, &plaintext, CHUNK_LEN, rng)?;
-    let expected = Expected {
-        kc: kc.clone(),
-        profile: options.profile,
-        message,
-        keep_transcript: options.keep_transcript,
+/// A request before it is sealed.
+pub(crate) struct Draft {
+    message: Zeroizing<Vec<u8>>,
+    ephemeral: Option<PrivateKey>,
+    profile: Profile,
+    keep_transcript: bool,
+    /// What will be sealed; tests change it, as a dishonest device would.
+    pub(crate) plaintext: Zeroizing<Vec<u8>>,
+}
+
+/// How a plaintext is cut and marked; another way than [`Self::STANDARD`] is refused.
+pub(crate) struct Sealing<'a> {
+    pub(crate) chunk_len: usize,
+    pub(crate) not_final: &'a [u8],
+    pub(crate) last: &'a [u8],
+}
+
+impl Sealing<'static> {
+    pub(crate) const STANDARD: Self = Self {
+        chunk_len: CHUNK_LEN,
+        not_final: NOT_FINAL,
+        last: FINAL,
     };
-    let ephemeral: Option<PrivateKey> = ephemeral.map(|pair| pair.0);
-    Ok(SealedRequest {
-        bytes,
-        opener: ResponseOpener::new(secret, ephemeral, expected),
-    })
+}
+
+impl Draft {
+    pub(crate) fn new(
+        request: &InnerRequest,
+        options: &SealOptions,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Self, SealError> {
+        let message = Zeroizing::new(request.encode()?);
+        let ephemeral = (options.response_secrecy == ResponseSecrecy::ClientEphemeral)
+            .then(|| <Kem as hpke::Kem>::gen_keypair_with_rng(rng));
+        let public = ephemeral.as_ref().map(|pair| &pair.1);
+        let plaintext = plaintext(&message, public, options, rng)?;
+        Ok(Self {
+            message,
+            ephemeral: ephemeral.map(|pair| pair.0),
+            profile: options.profile,
+            keep_transcript: options.keep_transcript,
+            plaintext,
+        })
+    }
+
+    pub(crate) fn seal(
+        self,
+        kc: &KeyConfiguration,
+        sealing: &Sealing<'_>,
+        rng: &mut impl CryptoRng,
+    ) -> Result<SealedRequest, SealError> {
+        let (bytes, secret) = seal_plaintext(kc, &self.plaintext, sealing, rng)?;
+        let expected = Expected {
+            kc: kc.clone(),
+            profile: self.profile,
+            message: self.message,
+            keep_transcript: self.keep_transcript,
+        };
+        Ok(SealedRequest {
+            bytes,
+            opener: ResponseOpener::new(secret, self.ephemeral, expected),
+        })
+    }
 }
 
 /// Seals a plaintext in chunks.
 fn seal_plaintext(
     kc: &KeyConfiguration,
     plaintext: &[u8],
-    chunk_len: usize,
+    sealing: &Sealing<'_>,
     rng: &mut impl CryptoRng,
 ) -> Result<(Vec<u8>, ExchangeSecret), SealError> {
     let info = request_info(&kc.digest());
@@ -132,10 +176,14 @@ fn seal_plaintext(
     let KeyId(key_id) = kc.key_id();
     bytes.extend(key_id);
     bytes.extend(&enc);
-    let mut chunks = plaintext.chunks(chunk_len).peekable();
+    let mut chunks = plaintext.chunks(sealing.chunk_len).peekable();
     while let Some(chunk) = chunks.next() {
         let last = chunks.peek().is_none();
-        let aad = if last { FINAL } else { NOT_FINAL };
+        let aad = if last {
+            sealing.last
+        } else {
+            sealing.not_final
+        };
         let sealed = context
             .seal(chunk, aad)
             .map_err(|_| SealError::Encapsulation)?;
@@ -152,25 +200,6 @@ fn seal_plaintext(
         request_digest: sha256(&[&bytes]),
     };
     Ok((bytes, secret))
-}
-
-/// Seals a request whose plaintext `edit` has changed: a dishonest device.
-#[cfg(test)]
-pub(crate) fn seal_edited(
-    node: &impl Recipient,
-    request: &InnerRequest,
-    edit: fn(&mut Vec<u8>),
-    chunk_len: usize,
-    rng: &mut impl CryptoRng,
-) -> Vec<u8> {
-    let (_, ephemeral) = <Kem as hpke::Kem>::gen_keypair_with_rng(rng);
-    let message = request.encode().unwrap();
-    let options = SealOptions::default();
-    let mut plaintext = plaintext(&message, Some(&ephemeral), &options, rng).unwrap();
-    edit(&mut plaintext);
-    seal_plaintext(node.key_configuration(), &plaintext, chunk_len, rng)
-        .unwrap()
-        .0
 }
 
 fn plaintext(
