@@ -88,6 +88,12 @@ impl Node {
         &self.recipient
     }
 
+    /// The time at which it is used.
+    #[must_use]
+    pub fn now(&self) -> UnixSeconds {
+        UnixSeconds::new(self.now)
+    }
+
     /// Opens a request.
     #[must_use]
     pub fn open(&self, bytes: &[u8]) -> Option<OpenedExchange> {

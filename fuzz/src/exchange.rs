@@ -55,7 +55,8 @@ fn sealed() -> SealedRequest {
         profile: Profile::Balanced,
         ..SealOptions::default()
     };
-    seal_request(NODE.get_or_init(node), &request, &options, &mut rng(4)).expect("it is small")
+    let (node, now) = (NODE.get_or_init(node), UnixSeconds::new(NOW));
+    seal_request(node, &request, &options, now, &mut rng(4)).expect("it is small")
 }
 
 fn node() -> DevelopmentNode {

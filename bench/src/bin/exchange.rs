@@ -84,7 +84,8 @@ fn round(node: &Node, options: &SealOptions, request_len: usize, answer_len: usi
     };
     let answer = vec![9; answer_len];
     let done = (|| {
-        let mut sealed = seal_request(node.recipient(), &request, options, &mut rng).ok()?;
+        let (to, now) = (node.recipient(), node.now());
+        let mut sealed = seal_request(to, &request, options, now, &mut rng).ok()?;
         let opened = node.open(&sealed.bytes)?;
         let mut answering = opened
             .responder

@@ -1,5 +1,7 @@
 //! The exchange under attack: what a relay or operator can do to bytes.
 
+use subrosa_attest::UnixSeconds;
+
 use crate::fixtures::{
     HEADER_LEN, NOW, Started, TestRng, WEIGHTS, answer, epoch, gateway, node, params, request,
     start,
@@ -46,7 +48,13 @@ fn opens_to(bytes: &[u8], now: u64, gateway: &Gateway) -> &'static str {
 
 fn sealed(seed: u64) -> Vec<u8> {
     let options = SealOptions::default();
-    let sealed = seal_request(&node(&epoch(1)), &request(), &options, &mut TestRng(seed));
+    let sealed = seal_request(
+        &node(&epoch(1)),
+        &request(),
+        &options,
+        UnixSeconds::new(NOW),
+        &mut TestRng(seed),
+    );
     sealed.unwrap().bytes
 }
 
@@ -82,7 +90,14 @@ fn a_request_of_many_chunks_opens() {
     let mut request = request();
     request.body = vec![7; 100_000];
     let options = SealOptions::default();
-    let sealed = seal_request(&node(&epoch(1)), &request, &options, &mut TestRng(5)).unwrap();
+    let sealed = seal_request(
+        &node(&epoch(1)),
+        &request,
+        &options,
+        UnixSeconds::new(NOW),
+        &mut TestRng(5),
+    )
+    .unwrap();
     let opened = gateway(epoch(1)).open(&sealed.bytes, NOW).unwrap();
     assert_eq!(opened.request, request);
 }
@@ -93,7 +108,14 @@ fn an_exchange_without_a_client_ephemeral_works_and_is_shorter() {
         response_secrecy: ResponseSecrecy::KeyOnly,
         ..SealOptions::default()
     };
-    let mut short = seal_request(&node(&epoch(1)), &request(), &options, &mut TestRng(5)).unwrap();
+    let mut short = seal_request(
+        &node(&epoch(1)),
+        &request(),
+        &options,
+        UnixSeconds::new(NOW),
+        &mut TestRng(5),
+    )
+    .unwrap();
     assert_eq!(short.bytes.len() + 1216, sealed(5).len());
     let opened = gateway(epoch(1)).open(&short.bytes, NOW).unwrap();
     let wire = answer(opened, Whole, b"ok");
@@ -108,10 +130,16 @@ fn requests_of_one_bucket_have_one_size() {
         let mut request = request();
         request.body = vec![b'a'; len];
         let options = SealOptions::default();
-        seal_request(&node(&epoch(1)), &request, &options, &mut TestRng(1))
-            .unwrap()
-            .bytes
-            .len()
+        seal_request(
+            &node(&epoch(1)),
+            &request,
+            &options,
+            UnixSeconds::new(NOW),
+            &mut TestRng(1),
+        )
+        .unwrap()
+        .bytes
+        .len()
     };
     assert_eq!(size(1), size(900));
     assert_ne!(size(900), size(1100));
@@ -163,7 +191,14 @@ fn a_server_that_lowers_the_shape_is_refused() {
             profile,
             ..SealOptions::default()
         };
-        seal_request(&node(&epoch(1)), &request(), &options, &mut TestRng(9)).unwrap()
+        seal_request(
+            &node(&epoch(1)),
+            &request(),
+            &options,
+            UnixSeconds::new(NOW),
+            &mut TestRng(9),
+        )
+        .unwrap()
     };
     for class in [Stream, Whole] {
         let mut ours = sealed(Profile::Balanced);
@@ -309,6 +344,7 @@ fn answers_swapped_between_two_requests_to_one_key_do_not_open() {
             &node,
             &request(),
             &SealOptions::default(),
+            UnixSeconds::new(NOW),
             &mut TestRng(seed),
         )
     };
@@ -418,7 +454,14 @@ fn a_full_register_refuses_inside_the_seal() {
         assert_eq!(opens_to(&sealed(100 + seed), NOW, &gateway), "opened");
     }
     let options = SealOptions::default();
-    let mut over = seal_request(&node(&epoch(1)), &request(), &options, &mut TestRng(5)).unwrap();
+    let mut over = seal_request(
+        &node(&epoch(1)),
+        &request(),
+        &options,
+        UnixSeconds::new(NOW),
+        &mut TestRng(5),
+    )
+    .unwrap();
     let error = gateway.open(&over.bytes, NOW).unwrap_err();
     assert_eq!(error.code(), "register-full");
     let mut sealer = error
@@ -461,6 +504,50 @@ fn a_key_opens_only_within_its_life() {
 }
 
 #[test]
+fn nothing_is_sealed_to_a_key_whose_life_is_over() {
+    let node = node(&epoch(1));
+    let seal = |now| {
+        let (options, now) = (SealOptions::default(), UnixSeconds::new(now));
+        seal_request(&node, &request(), &options, now, &mut TestRng(5)).map(|_| ())
+    };
+    let not_after = params().not_after;
+    assert_eq!(seal(not_after - 1), Ok(()));
+    for now in [not_after, not_after + 1] {
+        assert_eq!(seal(now), Err(SealError::KeyExpired { not_after, now }));
+    }
+}
+
+#[test]
+fn a_request_carries_the_name_it_was_given_and_else_one_of_its_own() {
+    let seal = |request_id, seed| {
+        let options = SealOptions {
+            request_id,
+            token: b"token".to_vec().into(),
+            ..SealOptions::default()
+        };
+        let now = UnixSeconds::new(NOW);
+        seal_request(
+            &node(&epoch(1)),
+            &request(),
+            &options,
+            now,
+            &mut TestRng(seed),
+        )
+        .unwrap()
+    };
+    let gateway = gateway(epoch(1));
+    let (first, other) = (seal(None, 5), seal(None, 600));
+    assert_ne!(first.request_id, other.request_id);
+    let again = seal(Some(first.request_id), 7000);
+    assert_eq!(again.request_id, first.request_id);
+    for sealed in [first, again] {
+        let opened = gateway.open(&sealed.bytes, NOW).unwrap();
+        assert_eq!(opened.request_id, sealed.request_id);
+        assert_eq!(opened.token.as_slice(), b"token");
+    }
+}
+
+#[test]
 fn a_request_for_a_foreign_key_is_refused() {
     assert_eq!(opens_to(&sealed(5), NOW, &gateway(epoch(2))), "unknown-key");
 }
@@ -491,9 +578,15 @@ fn a_request_sealed_to_a_changed_configuration_of_the_same_key_does_not_open() {
     bytes[60] ^= 1;
     let forged = crate::node::UncheckedNode(KeyConfiguration::parse(&bytes).unwrap());
     let options = SealOptions::default();
-    let mut sealed = seal_request(&forged, &request(), &options, &mut TestRng(5))
-        .unwrap()
-        .bytes;
+    let mut sealed = seal_request(
+        &forged,
+        &request(),
+        &options,
+        UnixSeconds::new(NOW),
+        &mut TestRng(5),
+    )
+    .unwrap()
+    .bytes;
     sealed[1..17].copy_from_slice(&genuine.key_configuration().key_id().0);
     assert_eq!(
         opens_to(&sealed, NOW, &gateway(genuine)),
@@ -578,7 +671,7 @@ fn each_field_behind_the_answer_key_is_checked_and_refused_inside_the_seal() {
         |plain| plain.truncate(TOKEN + 5),
         |plain| *plain.last_mut().unwrap() = 1,
         |plain| plain.push(0),
-        |plain| drop(plain.pop()),
+        |plain| plain.truncate(plain.len() - 1),
     ];
     for (number, edit) in edits.into_iter().enumerate() {
         let error = resealed(edit);
@@ -650,9 +743,15 @@ fn the_register_knows_an_encapsulation_whatever_was_sealed_with_it() {
         let mut request = request();
         request.body = body.to_vec();
         let options = SealOptions::default();
-        seal_request(&node, &request, &options, &mut TestRng(5))
-            .unwrap()
-            .bytes
+        seal_request(
+            &node,
+            &request,
+            &options,
+            UnixSeconds::new(NOW),
+            &mut TestRng(5),
+        )
+        .unwrap()
+        .bytes
     };
     let (first, second) = (seal(b"one"), seal(b"two"));
     assert_eq!(first[..17 + 1120], second[..17 + 1120]);
@@ -714,7 +813,14 @@ fn a_request_over_the_limit_is_refused_before_any_work() {
     let mut request = request();
     request.body = vec![0; 16 << 20];
     let options = SealOptions::default();
-    let error = seal_request(&node(&epoch(1)), &request, &options, &mut TestRng(1)).unwrap_err();
+    let error = seal_request(
+        &node(&epoch(1)),
+        &request,
+        &options,
+        UnixSeconds::new(NOW),
+        &mut TestRng(1),
+    )
+    .unwrap_err();
     assert!(matches!(error, SealError::TooLarge { .. }));
 }
 
@@ -724,7 +830,14 @@ fn a_token_over_its_limit_is_refused() {
         token: vec![0; 1025].into(),
         ..SealOptions::default()
     };
-    let error = seal_request(&node(&epoch(1)), &request(), &options, &mut TestRng(1)).unwrap_err();
+    let error = seal_request(
+        &node(&epoch(1)),
+        &request(),
+        &options,
+        UnixSeconds::new(NOW),
+        &mut TestRng(1),
+    )
+    .unwrap_err();
     assert_eq!(
         error,
         SealError::TooLarge {
@@ -784,7 +897,14 @@ fn debug_output_shows_no_token() {
         token: b"bearer".to_vec().into(),
         ..SealOptions::default()
     };
-    let sealed = seal_request(&node(&epoch(1)), &request(), &options, &mut TestRng(5)).unwrap();
+    let sealed = seal_request(
+        &node(&epoch(1)),
+        &request(),
+        &options,
+        UnixSeconds::new(NOW),
+        &mut TestRng(5),
+    )
+    .unwrap();
     let opened = gateway(epoch(1)).open(&sealed.bytes, NOW).unwrap();
     assert_eq!(opened.token.as_slice(), b"bearer");
     assert!(!format!("{options:?} {opened:?}").contains("98, 101"));

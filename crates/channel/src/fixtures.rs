@@ -4,6 +4,7 @@
 use core::convert::Infallible;
 
 use rand_core::{TryCryptoRng, TryRng};
+use subrosa_attest::UnixSeconds;
 
 use crate::node::UncheckedNode;
 use crate::{
@@ -109,6 +110,7 @@ pub(crate) fn start(profile: Profile, seed: u64) -> Started {
         &node(&epoch),
         &request(),
         &options,
+        UnixSeconds::new(NOW),
         &mut TestRng(seed + 1000),
     );
     let sealed = sealed.unwrap();

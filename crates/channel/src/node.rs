@@ -39,7 +39,8 @@ mod sealed {
 /// ```compile_fail,E0277
 /// # use subrosa_channel::{InnerRequest, KeyConfiguration, SealOptions, seal_request};
 /// fn seal_unverified(kc: KeyConfiguration, request: InnerRequest, rng: &mut impl rand_core::CryptoRng) {
-///     let _ = seal_request(&kc, &request, &SealOptions::default(), rng);
+///     let now = subrosa_attest::UnixSeconds::new(0);
+///     let _ = seal_request(&kc, &request, &SealOptions::default(), now, rng);
 /// }
 /// ```
 #[derive(Clone, Debug)]

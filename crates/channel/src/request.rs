@@ -2,6 +2,7 @@
 
 use hpke::{OpModeS, Serializable, setup_sender_with_rng};
 use rand_core::CryptoRng;
+use subrosa_attest::UnixSeconds;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -11,7 +12,7 @@ use crate::node::Recipient;
 use crate::opener::{Expected, ResponseOpener};
 use crate::profile::Profile;
 use crate::record::ExchangeSecret;
-use crate::suite::{Aead, Kdf, Kem, PrivateKey, sha256};
+use crate::suite::{Aead, Kdf, Kem, PrivateKey, PublicKey, sha256};
 use crate::wire::{len_u64, put_varint};
 
 /// How a request is sealed.
@@ -25,6 +26,9 @@ pub struct SealOptions {
     pub response_secrecy: ResponseSecrecy,
     /// A token, at most 1024 bytes; empty until tokens exist.
     pub token: Zeroizing<Vec<u8>>,
+    /// The name of the request; `None` draws one. Whoever sends a request again
+    /// gives the name of the first copy, so that the two can be told to be one.
+    pub request_id: Option<[u8; 16]>,
     /// Keep the message and the frames of the answer, so that a receipt can
     /// later be opened. Off: only commitments are kept.
     pub keep_transcript: bool,
@@ -55,6 +59,8 @@ pub enum ResponseSecrecy {
 pub struct SealedRequest {
     /// What is sent.
     pub bytes: Vec<u8>,
+    /// The name it carries inside; [`SealOptions::request_id`] of a resend.
+    pub request_id: [u8; 16],
     /// What the answer is fed to.
     pub opener: ResponseOpener,
 }
@@ -66,6 +72,14 @@ pub enum SealError {
     /// The recipient's key did not take an encapsulation.
     #[error("encapsulation to the node's key failed")]
     Encapsulation,
+    /// The key's life is over: what is sealed to it now could not be opened.
+    #[error("the node's key ended at {not_after}, now it is {now}")]
+    KeyExpired {
+        /// End of its life, Unix seconds.
+        not_after: u64,
+        /// The device's time, Unix seconds.
+        now: u64,
+    },
     /// The inner message is not acceptable.
     #[error(transparent)]
     Message(#[from] MessageError),
@@ -79,7 +93,8 @@ pub enum SealError {
     },
 }
 
-/// Seals `request` to `node`.
+/// Seals `request` to `node`, whose key must live at the time `now`: a node
+/// may have been taken long before, and kept.
 ///
 /// # Errors
 ///
@@ -88,9 +103,14 @@ pub fn seal_request(
     node: &impl Recipient,
     request: &InnerRequest,
     options: &SealOptions,
+    now: UnixSeconds,
     rng: &mut impl CryptoRng,
 ) -> Result<SealedRequest, SealError> {
     let kc = node.key_configuration();
+    let (not_after, now) = (kc.not_after(), now.get());
+    if now >= not_after {
+        return Err(SealError::KeyExpired { not_after, now });
+    }
     Draft::new(request, options, rng)?.seal(kc, &Sealing::STANDARD, rng)
 }
 
@@ -99,6 +119,7 @@ pub(crate) struct Draft {
     message: Zeroizing<Vec<u8>>,
     ephemeral: Option<PrivateKey>,
     profile: Profile,
+    request_id: [u8; 16],
     keep_transcript: bool,
     /// What will be sealed; tests change it, as a dishonest device would.
     pub(crate) plaintext: Zeroizing<Vec<u8>>,
@@ -128,12 +149,18 @@ impl Draft {
         let message = Zeroizing::new(request.encode()?);
         let ephemeral = (options.response_secrecy == ResponseSecrecy::ClientEphemeral)
             .then(|| <Kem as hpke::Kem>::gen_keypair_with_rng(rng));
+        let request_id = options.request_id.unwrap_or_else(|| {
+            let mut drawn = [0; 16];
+            rng.fill_bytes(&mut drawn);
+            drawn
+        });
         let public = ephemeral.as_ref().map(|pair| &pair.1);
-        let plaintext = plaintext(&message, public, options, rng)?;
+        let plaintext = plaintext(&message, &request_id, public, options)?;
         Ok(Self {
             message,
             ephemeral: ephemeral.map(|pair| pair.0),
             profile: options.profile,
+            request_id,
             keep_transcript: options.keep_transcript,
             plaintext,
         })
@@ -154,6 +181,7 @@ impl Draft {
         };
         Ok(SealedRequest {
             bytes,
+            request_id: self.request_id,
             opener: ResponseOpener::new(secret, self.ephemeral, expected),
         })
     }
@@ -204,9 +232,9 @@ fn seal_plaintext(
 
 fn plaintext(
     message: &[u8],
-    ephemeral: Option<&crate::suite::PublicKey>,
+    request_id: &[u8; 16],
+    ephemeral: Option<&PublicKey>,
     options: &SealOptions,
-    rng: &mut impl CryptoRng,
 ) -> Result<Zeroizing<Vec<u8>>, SealError> {
     let too_large = |got, limit| SealError::TooLarge { got, limit };
     let token_len = u16::try_from(options.token.len())
@@ -220,8 +248,6 @@ fn plaintext(
         .filter(|_| bucket <= MAX_MESSAGE_LEN)
         .ok_or(too_large(message.len(), MAX_MESSAGE_LEN))?;
 
-    let mut request_id = [0; 16];
-    rng.fill_bytes(&mut request_id);
     let mut out = Zeroizing::new(Vec::with_capacity(bucket.saturating_add(2400)));
     out.extend(request_id);
     out.push(options.profile.code());
@@ -230,7 +256,7 @@ fn plaintext(
         out.extend_from_slice(&key.to_bytes());
     }
     out.extend(token_len.to_be_bytes());
-    out.extend(&options.token);
+    out.extend_from_slice(&options.token);
     out.extend(message_len.to_be_bytes());
     out.extend(message);
     let padding = bucket.saturating_sub(framed);

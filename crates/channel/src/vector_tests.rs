@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
+use subrosa_attest::UnixSeconds;
 
 use crate::fixtures::{NOW, TestRng, WEIGHTS, answer, epoch, gateway, node, request};
 use crate::opener::ResponseOpener;
@@ -58,7 +59,14 @@ fn generate_one(profile: Profile, class: ResponseClass) -> (Value, Value) {
         keep_transcript: true,
         ..SealOptions::default()
     };
-    let mut sealed = seal_request(&node(&epoch), &request(), &options, &mut TestRng(40)).unwrap();
+    let mut sealed = seal_request(
+        &node(&epoch),
+        &request(),
+        &options,
+        UnixSeconds::new(NOW),
+        &mut TestRng(40),
+    )
+    .unwrap();
     let ephemeral = sealed.opener.ephemeral_bytes();
     let opened = gateway(epoch).open(&sealed.bytes, NOW).unwrap();
     let request_id = opened.request_id;

@@ -130,11 +130,14 @@ impl Client {
         options: &SendOptions,
     ) -> Result<Exchange, Error> {
         let mut retries = options.retries;
+        // Every copy carries the same name, so that a node can tell that they are one request.
+        let mut request_id = [0; 16];
+        self.0.rng.with(|mut rng| rng.fill_bytes(&mut request_id));
         loop {
             let node = self.node().await?;
             let may_repeat = retries > 0;
             retries = retries.saturating_sub(1);
-            let wait = match self.attempt(&node, request, options).await {
+            let wait = match self.attempt(&node, request, request_id, options).await {
                 Ok(mut exchange) => {
                     let wait = refused_unrun(exchange.head()).filter(|_| may_repeat);
                     let Some(wait) = wait.filter(|wait| *wait <= options.longest_wait) else {
@@ -174,18 +177,21 @@ impl Client {
         &self,
         node: &Arc<VerifiedNode>,
         request: &InnerRequest,
+        request_id: [u8; 16],
         options: &SendOptions,
     ) -> Result<Exchange, Error> {
         let inner = &self.0;
         let seal_options = SealOptions {
             profile: inner.profile,
             keep_transcript: options.keep_transcript,
+            request_id: Some(request_id),
             ..SealOptions::default()
         };
         let connection = inner.transport.open().await?;
+        let now = inner.nodes.now();
         let sealed = inner
             .rng
-            .with(|mut rng| node.seal(request, &seal_options, &mut rng))?;
+            .with(|mut rng| node.seal(request, &seal_options, now, &mut rng))?;
         match connection.exchange(sealed.bytes).await? {
             Reply::Sealed(body) => {
                 let (node, tails) = (Arc::clone(node), Arc::clone(&inner.tails));

@@ -127,6 +127,7 @@ impl Error {
                 _ => Code::Refused,
             },
             Self::Response(error) => Code::parse(error.code()).unwrap_or(Code::RecordForged),
+            Self::Seal(SealError::KeyExpired { .. }) => Code::EvidenceExpired,
             Self::Seal(SealError::TooLarge { .. }) => Code::RequestTooLarge,
             Self::Seal(SealError::Message(_)) => Code::InvalidValue,
             Self::Seal(_) => Code::WrongKeyConfiguration,
@@ -161,6 +162,9 @@ impl Error {
 
     /// Whether it is certain that no byte of the request has left this device.
     pub(crate) fn nothing_was_sent(&self) -> bool {
+        if matches!(self, Self::Seal(SealError::KeyExpired { .. })) {
+            return true;
+        }
         let (Self::Network { stage, .. } | Self::Timeout { stage, .. }) = self else {
             return false;
         };

@@ -147,12 +147,13 @@ impl VerifiedNode {
         &self,
         request: &InnerRequest,
         options: &SealOptions,
+        now: UnixSeconds,
         rng: &mut impl CryptoRng,
     ) -> Result<SealedRequest, SealError> {
         match &self.kind {
             #[cfg(feature = "development")]
-            Kind::Development(node) => seal_request(node.as_ref(), request, options, rng),
-            Kind::Trusted(node) => seal_request(node.as_ref(), request, options, rng),
+            Kind::Development(node) => seal_request(node.as_ref(), request, options, now, rng),
+            Kind::Trusted(node) => seal_request(node.as_ref(), request, options, now, rng),
         }
     }
 

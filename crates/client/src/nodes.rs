@@ -74,6 +74,11 @@ impl Nodes {
         }
     }
 
+    /// The time by the clock that nodes are judged with.
+    pub(crate) fn now(&self) -> UnixSeconds {
+        self.clock.now()
+    }
+
     /// A verified node whose key lives for at least [`MARGIN`] more.
     pub(crate) async fn verified(&self) -> Result<Arc<VerifiedNode>, Error> {
         let mut current = self.current.lock().await;

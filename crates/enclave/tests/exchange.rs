@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use subrosa_api::event::{Event, FinishReason};
 use subrosa_channel::{Profile, absent_weights};
 use support::device::chat;
-use support::process::Settings;
+use support::process::{Settings, now};
 use support::{Answer, Connection, Device, Enclave};
 
 #[test]
@@ -238,7 +238,7 @@ fn a_body_of_another_media_type_is_refused() {
         };
         let mut rng = rand_core::UnwrapErr(getrandom::SysRng);
         let sealed =
-            subrosa_channel::seal_request(&device.node, &request, &device.options, &mut rng)
+            subrosa_channel::seal_request(&device.node, &request, &device.options, now(), &mut rng)
                 .unwrap();
         (sealed.bytes, sealed.opener)
     };

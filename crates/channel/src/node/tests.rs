@@ -75,7 +75,14 @@ fn refused(edit: fn(&mut KeyConfigurationParams), allowed: &Allowed) -> NodeErro
 fn an_exchange_with_an_attested_node_works() {
     let epoch = epoch(1);
     let node = node_at(&epoch, &Allowed::default(), NOW).unwrap();
-    let sealed = seal_request(&node, &request(), &SealOptions::default(), &mut TestRng(5)).unwrap();
+    let sealed = seal_request(
+        &node,
+        &request(),
+        &SealOptions::default(),
+        UnixSeconds::new(NOW),
+        &mut TestRng(5),
+    )
+    .unwrap();
     assert_eq!(
         gateway(epoch).open(&sealed.bytes, NOW).unwrap().request,
         request()

@@ -112,9 +112,16 @@ impl Fixture {
             body: Vec::new(),
         };
         let options = SealOptions::default();
-        seal_request(&self.node(), &request, &options, &mut UnwrapErr(SysRng))
-            .unwrap()
-            .bytes
+        let now = UnixSeconds::new(self.epochs.now());
+        seal_request(
+            &self.node(),
+            &request,
+            &options,
+            now,
+            &mut UnwrapErr(SysRng),
+        )
+        .unwrap()
+        .bytes
     }
 
     /// Lets the keeper work through the next seconds.

@@ -69,8 +69,14 @@ impl Device {
             headers,
             body: body.to_vec(),
         };
-        let sealed =
-            seal_request(&self.node, &request, &self.options, &mut UnwrapErr(SysRng)).unwrap();
+        let sealed = seal_request(
+            &self.node,
+            &request,
+            &self.options,
+            now(),
+            &mut UnwrapErr(SysRng),
+        )
+        .unwrap();
         (sealed.bytes, sealed.opener)
     }
 
@@ -134,7 +140,7 @@ impl Answer {
         for event in events {
             match event {
                 ResponseEvent::Head(it) => head = Some(it),
-                ResponseEvent::Body(bytes) => body.extend(bytes.0),
+                ResponseEvent::Body(bytes) => body.extend_from_slice(&bytes.0),
                 ResponseEvent::Complete(completed) => receipt = Some(completed.receipt),
                 other => panic!("{other:?}"),
             }
