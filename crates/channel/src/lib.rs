@@ -21,6 +21,7 @@
 //! [`seal_request`], [`Gateway`], [`ResponseSealer`], [`ResponseOpener`],
 //! [`Receipt`].
 
+mod binary_http;
 mod frame;
 mod gateway;
 mod key_configuration;

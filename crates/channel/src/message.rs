@@ -1,13 +1,11 @@
 //! The HTTP messages inside the seal, as binary HTTP (RFC 9292).
 
 use core::fmt;
-use std::io::Cursor;
 
-use bhttp::{Message, Mode, StatusCode};
 use thiserror::Error;
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
-use crate::wire::Reader;
+use crate::binary_http::{MAX_HEADERS, RawRequest, RawResponse, Rest};
 
 /// A whole HTTP request, as it travels inside the seal.
 ///
@@ -55,21 +53,15 @@ impl InnerRequest {
     /// # Errors
     ///
     /// [`MessageError`] when a field could not be read back.
-    pub fn encode(&self) -> Result<Vec<u8>, MessageError> {
-        let mut message = Message::request(
-            self.method.clone().into_bytes(),
-            b"https".to_vec(),
-            Vec::new(),
-            self.path.clone().into_bytes(),
-        );
-        for (name, value) in &self.headers {
-            message.put_header(name.as_bytes(), value.as_bytes());
-        }
-        message.write_content(&self.body);
-        let mut out = Vec::with_capacity(self.body.len().saturating_add(256));
-        message
-            .write_bhttp(Mode::KnownLength, &mut out)
-            .map_err(|_| MessageError::Format)?;
+    pub fn encode(&self) -> Result<Zeroizing<Vec<u8>>, MessageError> {
+        let message = RawRequest {
+            method: self.method.as_bytes(),
+            scheme: SCHEME,
+            authority: &[],
+            path: self.path.as_bytes(),
+            rest: rest(&self.headers, &self.body)?,
+        };
+        let out = Zeroizing::new(message.write());
         Self::decode(&out)?;
         Ok(out)
     }
@@ -80,31 +72,29 @@ impl InnerRequest {
     ///
     /// [`MessageError`]; the error carries nothing of the message.
     pub fn decode(bytes: &[u8]) -> Result<Self, MessageError> {
-        let message = read(bytes, KNOWN_LENGTH_REQUEST)?;
-        let control = message.control();
-        let text = |field: Option<&[u8]>| {
-            let text = core::str::from_utf8(field?).ok()?;
+        let message = RawRequest::read(bytes).ok_or(MessageError::Format)?;
+        let text = |field: &[u8]| {
+            let text = core::str::from_utf8(field).ok()?;
             text.bytes()
                 .all(|byte| byte.is_ascii_graphic())
                 .then(|| text.to_owned())
         };
-        let method = text(control.method()).ok_or(MessageError::Control)?;
-        let path = text(control.path()).ok_or(MessageError::Control)?;
-        let no_authority = control.authority().is_none_or(<[u8]>::is_empty);
+        let method = text(message.method).ok_or(MessageError::Control)?;
+        let path = text(message.path).ok_or(MessageError::Control)?;
         if method.is_empty()
             || !method.bytes().all(|byte| byte.is_ascii_uppercase())
             || !path.starts_with('/')
-            || control.scheme() != Some(b"https")
-            || !no_authority
-            || !message.trailer().is_empty()
+            || message.scheme != SCHEME
+            || !message.authority.is_empty()
+            || !message.rest.trailer.is_empty()
         {
             return Err(MessageError::Control);
         }
         Ok(Self {
             method,
             path,
-            headers: headers(&message)?,
-            body: message.content().to_vec(),
+            headers: headers(&message.rest)?,
+            body: message.rest.content.to_vec(),
         })
     }
 
@@ -145,34 +135,27 @@ impl ResponseHead {
     }
 
     pub(crate) fn encode(&self) -> Result<Vec<u8>, MessageError> {
-        let status = StatusCode::try_from(self.status).map_err(|_| MessageError::Control)?;
-        let mut message = Message::response(status);
-        for (name, value) in &self.headers {
-            message.put_header(name.as_bytes(), value.as_bytes());
-        }
-        let mut out = Vec::new();
-        message
-            .write_bhttp(Mode::KnownLength, &mut out)
-            .map_err(|_| MessageError::Format)?;
+        let message = RawResponse {
+            status: u64::from(self.status),
+            rest: rest(&self.headers, &[])?,
+        };
+        let out = message.write();
         Self::decode(&out)?;
         Ok(out)
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, MessageError> {
-        let message = read(bytes, KNOWN_LENGTH_RESPONSE)?;
-        let status = message.control().status().map(StatusCode::code);
-        let status = status
+        let message = RawResponse::read(bytes).ok_or(MessageError::Format)?;
+        let status = u16::try_from(message.status)
+            .ok()
             .filter(|status| (200..=599).contains(status))
             .ok_or(MessageError::Control)?;
-        if !message.content().is_empty()
-            || !message.trailer().is_empty()
-            || !message.informational().is_empty()
-        {
+        if !message.rest.content.is_empty() || !message.rest.trailer.is_empty() {
             return Err(MessageError::Format);
         }
         Ok(Self {
             status,
-            headers: headers(&message)?,
+            headers: headers(&message.rest)?,
         })
     }
 
@@ -183,56 +166,25 @@ impl ResponseHead {
     }
 }
 
-/// Reads one message; `framing` is the first byte it must have. The library
-/// compares every length with what is left before it reserves memory, but not
-/// the number of fields: sections are measured before it sees them.
-fn read(bytes: &[u8], framing: u8) -> Result<Message, MessageError> {
-    if bytes.first() != Some(&framing) || !within_limits(bytes, framing) {
-        return Err(MessageError::Format);
-    }
-    let mut cursor = Cursor::new(bytes);
-    let message = Message::read_bhttp(&mut cursor).map_err(|_| MessageError::Format)?;
-    let read = usize::try_from(cursor.position()).map_err(|_| MessageError::Format)?;
-    if read == bytes.len() {
-        Ok(message)
-    } else {
-        Err(MessageError::Format)
-    }
-}
-
-/// Whether control data and header section are small, and no trailer follows
-/// (RFC 9292 §3.1). A section of many tiny fields would cost much memory.
-fn within_limits(bytes: &[u8], framing: u8) -> bool {
-    let mut reader = Reader::new(bytes);
-    let _ = reader.u8();
-    let mut skip = |most: usize| {
-        reader.is_empty()
-            || reader
-                .varint()
-                .and_then(|len| usize::try_from(len).ok())
-                .is_some_and(|len| len <= most && reader.take(len).is_some())
-    };
-    let control = if framing == KNOWN_LENGTH_REQUEST {
-        (0..4).all(|_| skip(MAX_SECTION))
-    } else {
-        true
-    };
-    // A response's status is one number, not a section; its whole message is
-    // bounded by the size of a frame.
-    let sections =
-        framing != KNOWN_LENGTH_REQUEST || (skip(MAX_SECTION) && skip(usize::MAX) && skip(0));
-    control && sections
-}
-
-fn headers(message: &Message) -> Result<Vec<(String, String)>, MessageError> {
-    let fields = message.header().fields();
-    if fields.len() > MAX_HEADERS {
+fn rest<'a>(headers: &'a [(String, String)], content: &'a [u8]) -> Result<Rest<'a>, MessageError> {
+    if headers.len() > MAX_HEADERS {
         return Err(MessageError::Header);
     }
-    let mut out = Vec::with_capacity(fields.len());
-    for field in fields {
-        let name = core::str::from_utf8(field.name()).map_err(|_| MessageError::Header)?;
-        let value = core::str::from_utf8(field.value()).map_err(|_| MessageError::Header)?;
+    let fields = headers.iter();
+    Ok(Rest {
+        headers: fields
+            .map(|(name, value)| (name.as_bytes(), value.as_bytes()))
+            .collect(),
+        content,
+        trailer: &[],
+    })
+}
+
+fn headers(rest: &Rest<'_>) -> Result<Vec<(String, String)>, MessageError> {
+    let mut out = Vec::with_capacity(rest.headers.len());
+    for (name, value) in &rest.headers {
+        let name = core::str::from_utf8(name).map_err(|_| MessageError::Header)?;
+        let value = core::str::from_utf8(value).map_err(|_| MessageError::Header)?;
         let good_name = !name.is_empty()
             && name.bytes().all(|byte| {
                 byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte)
@@ -250,13 +202,8 @@ fn find<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
     Some(value)
 }
 
-/// Framing indicators of RFC 9292 §3.3.
-const KNOWN_LENGTH_REQUEST: u8 = 0;
-const KNOWN_LENGTH_RESPONSE: u8 = 1;
-/// More header fields than any client of the supported interfaces sends.
-const MAX_HEADERS: usize = 64;
-/// Bytes of a control field or of the header section.
-const MAX_SECTION: usize = 64 << 10;
+/// The one scheme: what it names is not used to reach anything.
+const SCHEME: &[u8] = b"https";
 
 #[cfg(test)]
 mod tests;

@@ -146,7 +146,7 @@ impl Draft {
         options: &SealOptions,
         rng: &mut impl CryptoRng,
     ) -> Result<Self, SealError> {
-        let message = Zeroizing::new(request.encode()?);
+        let message = request.encode()?;
         let ephemeral = (options.response_secrecy == ResponseSecrecy::ClientEphemeral)
             .then(|| <Kem as hpke::Kem>::gen_keypair_with_rng(rng));
         let request_id = options.request_id.unwrap_or_else(|| {

@@ -137,7 +137,7 @@ fn the_vectors_requests_open_and_their_answers_too() {
             .open(&bytes(&exchange["request"]), NOW)
             .unwrap();
         assert_eq!(
-            opened.request.encode().unwrap(),
+            opened.request.encode().unwrap().as_slice(),
             bytes(&exchange["message"])
         );
         assert_eq!(opened.request_id.to_vec(), bytes(&exchange["request_id"]));

@@ -172,7 +172,7 @@ fn nothing_of_a_conversation_can_be_read_from_the_wire() {
 /// The control: the same search finds every text where it can be read.
 #[test]
 fn the_search_finds_a_conversation_that_is_not_sealed() {
-    let plain = request(true).encode().unwrap();
+    let plain = request(true).encode().unwrap().to_vec();
     let answer = format!("subrosa-ran: yes chatcmpl-1 {plain:?}");
     let mut bytes = plain.clone();
     bytes.extend(answer.as_bytes());

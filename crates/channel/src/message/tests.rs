@@ -53,20 +53,67 @@ fn too_many_header_fields_are_refused() {
 }
 
 #[test]
-fn a_section_of_very_many_fields_is_refused_before_they_are_read() {
+fn a_message_with_more_fields_than_the_limit_is_refused_before_they_are_kept() {
+    let with = |fields: usize| {
+        let fields = [1, b'a', 0].repeat(fields);
+        let mut bytes = control(["POST", "https", "", "/"]);
+        crate::wire::put_varint(&mut bytes, crate::wire::len_u64(fields.len()));
+        bytes.extend(fields);
+        InnerRequest::decode(&bytes)
+    };
+    assert_eq!(with(64).unwrap().headers.len(), 64);
+    assert_eq!(with(65).unwrap_err(), MessageError::Format);
+    assert_eq!(with(30_000).unwrap_err(), MessageError::Format);
+}
+
+#[test]
+fn an_authority_or_another_scheme_is_refused() {
+    assert!(InnerRequest::decode(&control(["POST", "https", "", "/"])).is_ok());
+    for fields in [
+        ["POST", "https", "example.org", "/"],
+        ["POST", "http", "", "/"],
+        ["POST", "HTTPS", "", "/"],
+        ["POST", "", "", "/"],
+    ] {
+        let error = InnerRequest::decode(&control(fields)).unwrap_err();
+        assert_eq!(error, MessageError::Control, "{fields:?}");
+    }
+}
+
+#[test]
+fn a_trailer_is_refused() {
+    let mut request = control(["POST", "https", "", "/"]);
+    request.extend([0, 0]);
+    assert!(InnerRequest::decode(&[&request[..], &[0]].concat()).is_ok());
+    let trailer = [4, 1, b'a', 1, b'b'];
+    assert_eq!(
+        InnerRequest::decode(&[&request[..], &trailer].concat()),
+        Err(MessageError::Control)
+    );
+    let response = [1, 0x40, 200, 0, 0];
+    assert!(ResponseHead::decode(&response).is_ok());
+    assert_eq!(
+        ResponseHead::decode(&[&response[..], &trailer].concat()),
+        Err(MessageError::Format)
+    );
+}
+
+#[test]
+fn a_head_with_content_or_an_informational_response_is_refused() {
+    let informational = [1, 0x40, 103, 0, 0x40, 200, 0, 0, 0];
+    for bytes in [&[1, 0x40, 200, 0, 1, b'x', 0][..], &informational] {
+        assert_eq!(ResponseHead::decode(bytes), Err(MessageError::Format));
+    }
+}
+
+/// The first bytes of a request: framing and control data.
+fn control(fields: [&str; 4]) -> Vec<u8> {
     let mut bytes = vec![0];
-    for field in ["POST", "https", "", "/"] {
+    for field in fields {
         bytes.push(u8::try_from(field.len()).unwrap());
         bytes.extend(field.as_bytes());
     }
-    let fields = [1, b'a', 0].repeat(30_000);
-    crate::wire::put_varint(&mut bytes, crate::wire::len_u64(fields.len()));
-    bytes.extend(fields);
-    assert!(!within_limits(&bytes, KNOWN_LENGTH_REQUEST));
-    assert_eq!(
-        InnerRequest::decode(&bytes).unwrap_err(),
-        MessageError::Format
-    );
+    bytes
 }
 
 #[test]
