@@ -28,7 +28,7 @@ fn open(opener: &mut ResponseOpener, pieces: &[Vec<u8>]) -> Result<Vec<ResponseE
 
 fn body(events: &[ResponseEvent]) -> Vec<u8> {
     let bodies = events.iter().filter_map(|event| match event {
-        ResponseEvent::Body(body) => Some(body.0.clone()),
+        ResponseEvent::Body(body) => Some(body.0.to_vec()),
         _ => None,
     });
     bodies.collect::<Vec<_>>().concat()

@@ -1,5 +1,6 @@
 //! Frames: what the records of an answer carry (spec/channel.md §3).
 
+use crate::secret::SecretBytes;
 use crate::wire::{Reader, len_u64, put_varint};
 
 /// Kinds of frames.
@@ -27,9 +28,11 @@ impl FrameKind {
 }
 
 /// Appends one frame.
-pub(crate) fn put_frame(out: &mut Vec<u8>, kind: FrameKind, payload: &[u8]) {
-    out.push(kind.code());
-    put_varint(out, len_u64(payload.len()));
+pub(crate) fn put_frame(out: &mut SecretBytes, kind: FrameKind, payload: &[u8]) {
+    let mut head = vec![kind.code()];
+    put_varint(&mut head, len_u64(payload.len()));
+    out.reserve(head.len().saturating_add(payload.len()));
+    out.extend(&head);
     out.extend(payload);
 }
 
@@ -79,7 +82,7 @@ mod tests {
 
     #[test]
     fn frames_round_trip() {
-        let mut bytes = Vec::new();
+        let mut bytes = SecretBytes::default();
         put_frame(&mut bytes, FrameKind::Body, &[7; 300]);
         let Parsed::Frame(kind, payload, used) = parse_frame(&bytes) else {
             panic!("a whole frame");

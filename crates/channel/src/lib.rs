@@ -34,6 +34,7 @@ mod record;
 mod replay;
 mod request;
 mod sealer;
+mod secret;
 mod suite;
 mod wire;
 

@@ -18,6 +18,7 @@ use crate::profile::{Profile, ResponseClass};
 use crate::receipt::{Committer, Receipt, VerifiedReceipt};
 use crate::record::{ExchangeSecret, MAX_RECORD_PLAINTEXT, ResponseKeys, ciphertext_len};
 use crate::request::VERSION;
+use crate::secret::SecretBytes;
 use crate::suite::{ENC_LEN, EncappedKey, Kem, PrivateKey, TAG_LEN};
 use crate::wire::{Reader, len_u64};
 
@@ -28,8 +29,8 @@ pub struct ResponseOpener {
     /// Bytes of the wire not yet consumed: less than one header or record.
     buffer: Vec<u8>,
     /// Frame bytes not yet consumed: less than one frame.
-    frames: Zeroizing<Vec<u8>>,
-    transcript: Option<Zeroizing<Vec<u8>>>,
+    frames: SecretBytes,
+    transcript: Option<SecretBytes>,
 }
 
 /// Something authenticated that arrived.
@@ -44,8 +45,8 @@ pub enum ResponseEvent {
     Complete(Box<Completed>),
 }
 
-/// Content bytes; `Debug` shows the length only.
-pub struct BodyBytes(pub Vec<u8>);
+/// Content bytes, erased when dropped; `Debug` shows the length only.
+pub struct BodyBytes(pub Zeroizing<Vec<u8>>);
 
 /// A whole answer's receipt and the key that opens its commitments.
 pub struct Completed {
@@ -147,12 +148,12 @@ impl ResponseOpener {
         ephemeral: Option<PrivateKey>,
         expected: Expected,
     ) -> Self {
-        let transcript = expected.keep_transcript.then(Zeroizing::default);
+        let transcript = expected.keep_transcript.then(SecretBytes::default);
         Self {
             state: State::Header(Box::new((secret, ephemeral))),
             expected,
             buffer: Vec::new(),
-            frames: Zeroizing::default(),
+            frames: SecretBytes::default(),
             transcript,
         }
     }
@@ -296,7 +297,7 @@ impl ResponseOpener {
             at = at.saturating_add(used);
         }
         // `at` counts whole frames, all of them inside the buffer.
-        self.frames.drain(..at);
+        self.frames.remove_front(at);
         if records.phase == Phase::Padding && !self.frames.is_empty() {
             return Err(records.forged());
         }
@@ -367,7 +368,7 @@ impl Records {
         payload: &[u8],
         raw: &[u8],
         expected: &Expected,
-        transcript: &mut Option<Zeroizing<Vec<u8>>>,
+        transcript: &mut Option<SecretBytes>,
     ) -> Result<ResponseEvent, OpenResponseError> {
         let event = match (self.phase, kind) {
             (Phase::BeforeHead, FrameKind::Head) => {
@@ -375,7 +376,9 @@ impl Records {
                 let head = ResponseHead::decode(payload).map_err(|_| self.forged())?;
                 ResponseEvent::Head(head)
             }
-            (Phase::Body, FrameKind::Body) => ResponseEvent::Body(BodyBytes(payload.to_vec())),
+            (Phase::Body, FrameKind::Body) => {
+                ResponseEvent::Body(BodyBytes(Zeroizing::new(payload.to_vec())))
+            }
             (Phase::Body, FrameKind::Complete) => {
                 self.phase = Phase::Padding;
                 let completed = self.complete(payload, expected, transcript.take())?;
@@ -394,7 +397,7 @@ impl Records {
         &self,
         payload: &[u8],
         expected: &Expected,
-        frames: Option<Zeroizing<Vec<u8>>>,
+        frames: Option<SecretBytes>,
     ) -> Result<Completed, OpenResponseError> {
         let invalid = |_| OpenResponseError::ReceiptInvalid;
         let receipt = Receipt::parse(payload)
@@ -410,7 +413,7 @@ impl Records {
             receipt_key: Zeroizing::new(*self.keys.receipt_key()),
             transcript: frames.map(|frames| Transcript {
                 message: expected.message.clone(),
-                frames,
+                frames: frames.into_inner(),
             }),
         })
     }

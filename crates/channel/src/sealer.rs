@@ -17,6 +17,7 @@ use crate::profile::{Profile, ResponseClass};
 use crate::receipt::{Committer, Receipt, Statement};
 use crate::record::{ExchangeSecret, MAX_RECORD_PLAINTEXT, ResponseKeys};
 use crate::request::VERSION;
+use crate::secret::SecretBytes;
 use crate::suite::{Kem, PublicKey};
 
 /// The way to answer one opened request. It can be used once.
@@ -67,7 +68,7 @@ pub enum AnswerError {
 /// Frame bytes that wait to be sealed, front first.
 #[derive(Default)]
 struct Pending {
-    bytes: Zeroizing<Vec<u8>>,
+    bytes: SecretBytes,
     /// How many of them have been taken.
     taken: usize,
 }
@@ -91,11 +92,11 @@ impl Pending {
     /// Moves the first `count` bytes to `out`.
     fn take(&mut self, count: usize, out: &mut Vec<u8>) {
         let end = self.taken.saturating_add(count);
-        out.extend(self.bytes.get(self.taken..end).unwrap_or_default());
+        out.extend_from_slice(self.bytes.get(self.taken..end).unwrap_or_default());
         self.taken = end;
         // Taken bytes leave in large steps, so that each moves few times.
         if self.taken >= COMPACT {
-            self.bytes.drain(..self.taken);
+            self.bytes.remove_front(self.taken);
             self.taken = 0;
         }
     }
@@ -245,17 +246,7 @@ impl ResponseSealer {
     /// [`AnswerError::Order`].
     pub fn complete(&mut self, weights: &[u8; 32]) -> Result<(), AnswerError> {
         self.step(Phase::Body, Phase::Complete)?;
-        let receipt = Receipt::sign(
-            &self.signer.key,
-            &Statement {
-                key_configuration: self.signer.kc.digest(),
-                request: self.request,
-                response: self.response.clone().finish(),
-                release_id: self.signer.kc.release_id(),
-                weights,
-                minute: self.minute,
-            },
-        );
+        let receipt = self.receipt(weights);
         self.pending.put(FrameKind::Complete, receipt.as_bytes());
         Ok(())
     }
@@ -303,10 +294,37 @@ impl ResponseSealer {
         self.record(len, len, false, out);
     }
 
+    /// As above: a record of any content.
+    #[cfg(test)]
+    pub(crate) fn seal_record(&mut self, plaintext: &[u8], last: bool, out: &mut Vec<u8>) {
+        self.keys.seal(plaintext, last, out).unwrap();
+    }
+
+    /// As above: counts frames as said that were put into such a record.
+    #[cfg(test)]
+    pub(crate) fn commit(&mut self, frames: &[u8]) {
+        self.response.update(frames);
+    }
+
     /// As above: a receipt for another message.
     #[cfg(test)]
     pub(crate) fn commit_to_another_message(&mut self) {
         self.request = [0; 32];
+    }
+
+    /// The receipt for what has been said.
+    pub(crate) fn receipt(&self, weights: &[u8; 32]) -> Receipt {
+        Receipt::sign(
+            &self.signer.key,
+            &Statement {
+                key_configuration: self.signer.kc.digest(),
+                request: self.request,
+                response: self.response.clone().finish(),
+                release_id: self.signer.kc.release_id(),
+                weights,
+                minute: self.minute,
+            },
+        )
     }
 
     fn step(&mut self, from: Phase, to: Phase) -> Result<(), AnswerError> {
