@@ -482,3 +482,7 @@ impl fmt::Debug for Completed {
 
 /// How much of a pushed slice is buffered at a time.
 const PUSH_SLICE: usize = 32 << 10;
+
+#[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, reason = "tests")]
+mod tests;
