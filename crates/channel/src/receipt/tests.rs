@@ -1,6 +1,8 @@
+#![allow(clippy::arithmetic_side_effects, reason = "tests")]
+
 use super::*;
-use crate::fixtures::{NOW, WEIGHTS, answer, epoch, start};
-use crate::{Completed, Profile, ResponseClass, ResponseEvent};
+use crate::fixtures::{NOW, TestRng, WEIGHTS, answer, epoch, params, start};
+use crate::{Completed, Epoch, KeyConfigurationParams, Profile, ResponseClass, ResponseEvent};
 
 fn completed() -> Completed {
     let mut started = start(Profile::Balanced, 1);
@@ -71,6 +73,30 @@ fn each_signed_field_must_belong_to_the_key_configuration() {
     assert_eq!(resigned(100), ReceiptError::Mismatch("release"));
     assert_eq!(resigned(132), ReceiptError::Mismatch("weights"));
     assert_eq!(resigned(164), ReceiptError::Mismatch("minute"));
+}
+
+#[test]
+fn the_minute_lies_in_the_life_of_the_key_whose_end_is_exclusive() {
+    let life = KeyConfigurationParams {
+        not_before: NOW,
+        not_after: NOW + 1200,
+        ..params()
+    };
+    let epoch = Epoch::generate(&life, 4, &mut TestRng(1)).unwrap();
+    let kc = epoch.key_configuration();
+    let at = |minute: u64| {
+        let mut bytes = *completed().receipt.receipt().as_bytes();
+        bytes[4..36].copy_from_slice(&kc.digest());
+        bytes[164..172].copy_from_slice(&minute.to_be_bytes());
+        let signature = epoch.receipt_signature(&signed_message(&bytes[..172]));
+        bytes[172..].copy_from_slice(&signature);
+        Receipt::parse(&bytes).unwrap().verify(kc).map(|_| ())
+    };
+    let (first, past) = (NOW / 60, NOW / 60 + 20);
+    assert_eq!((at(first), at(past - 1)), (Ok(()), Ok(())));
+    for minute in [first - 1, past, past + 1] {
+        assert_eq!(at(minute), Err(ReceiptError::Mismatch("minute")));
+    }
 }
 
 #[test]
