@@ -805,11 +805,10 @@ fn an_inner_message_that_is_no_request_is_refused_inside_the_seal() {
 
 #[test]
 fn a_request_over_the_limit_is_refused_before_any_work() {
-    let bytes = vec![1; 17 << 20];
-    assert_eq!(
-        opens_to(&bytes, NOW, &gateway(epoch(1))),
-        "request-too-large"
-    );
+    let gateway = gateway(epoch(1));
+    let refused = |len| opens_to(&vec![1; len], NOW, &gateway);
+    assert_eq!(refused(16_809_984), "unknown-key");
+    assert_eq!(refused(16_809_985), "request-too-large");
     let mut request = request();
     request.body = vec![0; 16 << 20];
     let options = SealOptions::default();
@@ -822,6 +821,22 @@ fn a_request_over_the_limit_is_refused_before_any_work() {
     )
     .unwrap_err();
     assert!(matches!(error, SealError::TooLarge { .. }));
+}
+
+#[test]
+fn the_largest_message_seals_and_opens() {
+    let mut request = request();
+    let framing = request.encode().unwrap().len() + 4 - request.body.len();
+    // Lengths above 16,383 take 4 bytes instead of 1.
+    request.body = vec![7; (16 << 20) - framing - 3];
+    let seal = |request: &InnerRequest| {
+        let (options, now) = (SealOptions::default(), UnixSeconds::new(NOW));
+        seal_request(&node(&epoch(1)), request, &options, now, &mut TestRng(1))
+    };
+    let sealed = seal(&request).unwrap();
+    assert_eq!(opens_to(&sealed.bytes, NOW, &gateway(epoch(1))), "opened");
+    request.body.push(7);
+    assert!(matches!(seal(&request), Err(SealError::TooLarge { .. })));
 }
 
 #[test]
