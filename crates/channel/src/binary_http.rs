@@ -126,14 +126,14 @@ impl<'a> Rest<'a> {
 }
 
 /// Reads a section of fields; the number of fields is bounded while they are read.
-fn headers<'a>(mut section_reader: Reader<'a>) -> Option<Vec<(&'a [u8], &'a [u8])>> {
+fn headers(mut fields_left: Reader<'_>) -> Option<Vec<(&[u8], &[u8])>> {
     let mut fields = Vec::new();
-    while !section_reader.is_empty() {
+    while !fields_left.is_empty() {
         if fields.len() >= MAX_HEADERS {
             return None;
         }
-        let name = section(&mut section_reader, MAX_SECTION)?;
-        fields.push((name, section(&mut section_reader, MAX_SECTION)?));
+        let name = section(&mut fields_left, MAX_SECTION)?;
+        fields.push((name, section(&mut fields_left, MAX_SECTION)?));
     }
     Some(fields)
 }

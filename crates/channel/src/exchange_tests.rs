@@ -702,8 +702,8 @@ fn a_token_of_the_full_length_opens_and_one_more_byte_does_not() {
 
 #[test]
 fn a_sealed_refusal_of_bad_framing_reaches_the_device() {
-    let mut sealed = seal_edited(5, |plain| *plain.last_mut().unwrap() = 1);
-    let error = gateway(epoch(1)).open(&sealed.bytes, NOW).unwrap_err();
+    let mut sent = seal_edited(5, |plain| *plain.last_mut().unwrap() = 1);
+    let error = gateway(epoch(1)).open(&sent.bytes, NOW).unwrap_err();
     assert_eq!(error.code(), "malformed-request");
     let mut sealer = error
         .into_responder()
@@ -716,7 +716,7 @@ fn a_sealed_refusal_of_bad_framing_reaches_the_device() {
     sealer.complete(&absent_weights()).unwrap();
     let mut wire = Vec::new();
     sealer.poll(&mut wire);
-    let events = open(&mut sealed.opener, &[wire]).unwrap();
+    let events = open(&mut sent.opener, &[wire]).unwrap();
     assert!(matches!(&events[0], ResponseEvent::Head(head) if head.status == 400));
     assert!(matches!(events.last(), Some(ResponseEvent::Complete(_))));
 }

@@ -34,9 +34,9 @@ impl Answer {
             ..SealOptions::default()
         };
         let now = UnixSeconds::new(NOW);
-        let sealed = seal_request(&node(&epoch), &request(), &options, now, &mut TestRng(5));
-        let sealed = sealed.unwrap();
-        let opened = gateway(epoch).open(&sealed.bytes, NOW).unwrap();
+        let sent = seal_request(&node(&epoch), &request(), &options, now, &mut TestRng(5));
+        let sent = sent.unwrap();
+        let opened = gateway(epoch).open(&sent.bytes, NOW).unwrap();
         let mut sealer = opened.responder.start(class, &mut TestRng(3)).unwrap();
         let mut wire = Vec::new();
         sealer.poll(&mut wire);
@@ -47,7 +47,7 @@ impl Answer {
         };
         let shaped = wire.len() > header;
         let mut answer = Self {
-            opener: sealed.opener,
+            opener: sent.opener,
             sealer,
             frames: Vec::new(),
             wire,
