@@ -132,7 +132,7 @@ impl Client {
         let mut retries = options.retries;
         // Every copy carries the same name, so that a node can tell that they are one request.
         let mut request_id = [0; 16];
-        self.0.rng.with(|mut rng| rng.fill_bytes(&mut request_id));
+        self.0.rng.with(|rng| rng.fill_bytes(&mut request_id));
         loop {
             let node = self.node().await?;
             let may_repeat = retries > 0;
