@@ -223,8 +223,6 @@ pub enum WeakenedRule {
     AliasCheck,
     /// The guest may use CXL memory.
     Cxl,
-    /// Keys may live longer than the default.
-    KeyLifetime,
     /// EPYC Milan is accepted.
     ProductMilan,
     /// Firmware that is running but not committed is accepted.
@@ -244,7 +242,6 @@ impl WeakenedRule {
         match self {
             Self::AliasCheck => "alias-check",
             Self::Cxl => "cxl",
-            Self::KeyLifetime => "key-lifetime",
             Self::ProductMilan => "product-milan",
             Self::ProvisionalFirmware => "provisional-firmware",
             Self::StaleRevocation => "stale-revocation",
@@ -345,6 +342,13 @@ pub enum PolicyError {
     Version {
         /// The version in the file.
         got: u64,
+    },
+
+    /// A key digest is all zeros, which a report says where no key signed.
+    #[error("{list} holds an all-zero digest")]
+    ZeroKeyDigest {
+        /// The list.
+        list: &'static str,
     },
 
     /// A measurement is all zeros, which firmware uses for "not measured".

@@ -165,7 +165,7 @@ impl File {
             return Err(PolicyError::Empty { list: "platforms" });
         }
         let mut loosened = Vec::new();
-        let max_lifetime_seconds = max_key_lifetime(self.max_key_lifetime_seconds, &mut loosened)?;
+        let max_lifetime_seconds = max_key_lifetime(self.max_key_lifetime_seconds)?;
         let snp = self.sev_snp.into_rules(&mut loosened)?;
         check_statements(&loosened, &self.weakened)?;
         Ok(Policy {
@@ -241,19 +241,12 @@ impl SevSnp {
     }
 }
 
-fn max_key_lifetime(
-    seconds: Option<u64>,
-    loosened: &mut Vec<WeakenedRule>,
-) -> Result<u64, PolicyError> {
-    let seconds = seconds.unwrap_or(defaults::MAX_KEY_LIFETIME_SECONDS);
-    check_range(
-        "max-key-lifetime-seconds",
-        seconds,
-        1,
-        defaults::LONGEST_KEY_LIFETIME_SECONDS,
-    )?;
-    let is_loosened = seconds > defaults::MAX_KEY_LIFETIME_SECONDS;
-    loosened.extend(is_loosened.then_some(WeakenedRule::KeyLifetime));
+/// No key lives longer than the default (spec/channel.md, section 1), so a policy
+/// can only ask for less.
+fn max_key_lifetime(seconds: Option<u64>) -> Result<u64, PolicyError> {
+    let longest = defaults::MAX_KEY_LIFETIME_SECONDS;
+    let seconds = seconds.unwrap_or(longest);
+    check_range("max-key-lifetime-seconds", seconds, 1, longest)?;
     Ok(seconds)
 }
 
@@ -338,13 +331,17 @@ fn named_digests(entries: Vec<DigestEntry>) -> Result<Vec<NamedDigest>, PolicyEr
 }
 
 /// A list of keys may be left out, not left empty: empty could be read as "any".
+/// Zero is what a report says where no key signed anything (AMD 56860, `ID_KEY_DIGEST`).
 fn key_digests(
     list: &'static str,
     digests: Option<Vec<KeyDigest>>,
 ) -> Result<Vec<KeyDigest>, PolicyError> {
     match digests {
         Some(digests) if digests.is_empty() => Err(PolicyError::Empty { list }),
-        Some(digests) => Ok(digests),
+        Some(digests) if digests.iter().any(KeyDigest::is_zero) => {
+            Err(PolicyError::ZeroKeyDigest { list })
+        }
+        Some(digests) => check_unique(&digests).map(|()| digests),
         None => Ok(Vec::new()),
     }
 }
