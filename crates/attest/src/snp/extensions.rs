@@ -20,7 +20,10 @@ pub(super) struct EndorsedChip {
 impl EndorsedChip {
     pub(super) fn read(leaf: &Certificate, kind: KeyKind) -> Result<Self, ExtensionError> {
         let extensions = Extensions(leaf);
-        extensions.byte("structVersion", STRUCT_VERSION)?;
+        let name = "structVersion";
+        if !STRUCT_VERSIONS.contains(&extensions.byte(name, STRUCT_VERSION)?) {
+            return Err(ExtensionError::Value { name });
+        }
         let product = extensions.product()?;
         let tcb = extensions.tcb(product)?;
         let chip_id = match kind {
@@ -124,6 +127,9 @@ pub enum ExtensionError {
     },
 }
 
+/// The layouts in use: 0, and 1 with the FMC level. Another one may give a level
+/// another place.
+const STRUCT_VERSIONS: [u8; 2] = [0, 1];
 pub(crate) const STRUCT_VERSION: &str = "1.3.6.1.4.1.3704.1.1";
 pub(crate) const PRODUCT_NAME: &str = "1.3.6.1.4.1.3704.1.2";
 pub(crate) const BOOTLOADER: &str = "1.3.6.1.4.1.3704.1.3.1";

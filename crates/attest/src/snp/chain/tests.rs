@@ -4,12 +4,18 @@
 
 use proptest::prelude::*;
 use rsa::pkcs8::EncodePublicKey;
+use rsa::pss::SigningKey;
+use rsa::signature::{RandomizedSigner, SignatureEncoding};
+use rsa::traits::PublicKeyParts;
+use sha2::Sha384;
 
 use super::*;
 use crate::development::certificates::{CertificateDraft, ExtensionDraft};
+use crate::development::der::{BIT_STRING, SEQUENCE, element};
 use crate::development::root::Signed;
 use crate::fixtures::{Keys, NOW, Setup, TestRng};
 use crate::snp::extensions as oid;
+use crate::x509::signed::PSS_SHA384_WITH_TRAILER;
 
 #[test]
 fn a_good_chain_verifies() {
@@ -115,6 +121,24 @@ fn an_authority_without_the_right_to_sign_is_refused() {
     }
 }
 
+/// The extensions are there and say no.
+#[test]
+fn an_authority_that_says_it_is_none_is_refused() {
+    // BasicConstraints without cA, which is FALSE then (RFC 5280, section
+    // 4.2.1.9); KeyUsage with cRLSign, or digitalSignature, but not keyCertSign.
+    for (extension, value) in [
+        ("2.5.29.19", &[0x30, 0x00][..]),
+        ("2.5.29.15", &[0x03, 0x02, 0x01, 0x02]),
+        ("2.5.29.15", &[0x03, 0x02, 0x01, 0x82]),
+    ] {
+        for role in [Role::Root, Role::Intermediate] {
+            let mut setup = Setup::new();
+            replace(draft_mut(&mut setup, role), extension, value);
+            assert_eq!(verify(&setup).unwrap_err(), ChainError::Usage { role });
+        }
+    }
+}
+
 #[test]
 fn a_root_that_may_not_sign_lists_is_refused() {
     let mut setup = Setup::new();
@@ -162,6 +186,66 @@ fn a_short_authority_key_is_refused() {
     let error = parse(&signed).verify(&anchors, NOW).unwrap_err();
     let role = Role::Intermediate;
     assert_eq!(error, ChainError::Key { role });
+}
+
+/// Even if it were pinned: with a small exponent, sloppy padding is forgeable.
+#[test]
+fn an_authority_key_with_another_exponent_than_65537_is_refused() {
+    let setup = Setup::new();
+    let with_exponent = |exponent: u64| {
+        let modulus = setup.keys.ask.as_ref().n().as_ref().clone();
+        let key = rsa::RsaPublicKey::new(modulus, rsa::BoxedUint::from(exponent)).unwrap();
+        let mut setup = Setup::new();
+        setup.drafts.ask.public_key = key.to_public_key_der().unwrap().into_vec();
+        let signed = setup.signed();
+        let anchors = Anchors::not_amd(crate::snp::anchors::Anchor {
+            product: Product::Genoa,
+            root: crate::fixtures::key_digest(&signed.ark),
+            vcek_authority: crate::fixtures::key_digest(&signed.ask),
+            vlek_authority: None,
+        });
+        parse(&signed).verify(&anchors, NOW).map(|_| ())
+    };
+    assert_eq!(with_exponent(65_537), Ok(()));
+    let role = Role::Intermediate;
+    for exponent in [3, 17, 65_539] {
+        assert_eq!(with_exponent(exponent), Err(ChainError::Key { role }));
+    }
+}
+
+/// The parameters say 48 bytes (RFC 4055, section 3.1).
+#[test]
+fn a_signature_with_a_salt_of_another_length_is_refused() {
+    let setup = Setup::new();
+    let with_salt = |salt| {
+        let content = setup.drafts.vcek.content(PSS_SHA384_WITH_TRAILER);
+        let key = SigningKey::<Sha384>::new_with_salt_len(setup.keys.ask.clone(), salt);
+        let signature = key.sign_with_rng(&mut TestRng::new(2), &content).to_bytes();
+        let signature = element(BIT_STRING, &[&[0], &signature]);
+        let mut signed = setup.signed();
+        signed.vcek = element(SEQUENCE, &[&content, PSS_SHA384_WITH_TRAILER, &signature]);
+        parse(&signed).verify(&setup.anchors(), NOW).map(|_| ())
+    };
+    assert_eq!(with_salt(48), Ok(()));
+    let role = Role::Leaf;
+    for salt in [0, 20, 32, 47, 49, 64] {
+        assert_eq!(with_salt(salt), Err(ChainError::Signature { role }));
+    }
+}
+
+#[test]
+fn parameters_with_a_salt_of_another_length_are_refused() {
+    let leaf = Setup::new().signed().vcek;
+    let salt = [0xA2, 0x03, 0x02, 0x01, 0x30];
+    let places: Vec<_> = (0..leaf.len())
+        .filter(|&at| leaf[at..].starts_with(&salt))
+        .collect();
+    assert_eq!(places.len(), 2);
+    for at in places {
+        let mut leaf = leaf.clone();
+        leaf[at + 4] = 0x20;
+        assert_eq!(Certificate::parse(&leaf).unwrap_err(), CertificateError::Format);
+    }
 }
 
 #[test]
@@ -217,6 +301,8 @@ fn each_bad_extension_is_refused_by_name() {
     let ia5 = |text: &str| [&[0x16, u8::try_from(text.len()).unwrap()], text.as_bytes()].concat();
     for (oid, value, name) in [
         (oid::STRUCT_VERSION, vec![4, 1, 0], "structVersion"),
+        (oid::STRUCT_VERSION, vec![2, 1, 2], "structVersion"),
+        (oid::STRUCT_VERSION, vec![2, 2, 0, 0xFF], "structVersion"),
         (oid::PRODUCT_NAME, ia5("Rome"), "productName"),
         (oid::PRODUCT_NAME, vec![0x0C, 1, b'G'], "productName"),
         (oid::BOOTLOADER, vec![2, 2, 1, 0], "blSPL"),
