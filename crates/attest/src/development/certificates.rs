@@ -97,6 +97,8 @@ pub(crate) struct RevocationDraft {
     pub(crate) this_update: UnixSeconds,
     pub(crate) next_update: UnixSeconds,
     pub(crate) revoked: Vec<Vec<u8>>,
+    /// Extensions of each entry.
+    pub(crate) entry_extensions: Vec<ExtensionDraft>,
     pub(crate) extensions: Vec<ExtensionDraft>,
 }
 
@@ -107,21 +109,24 @@ impl RevocationDraft {
         issuer_key: &RsaPrivateKey,
         rng: &mut R,
     ) -> Option<Vec<u8>> {
-        let entries: Vec<u8> = self
-            .revoked
-            .iter()
-            .flat_map(|serial| element(SEQUENCE, &[&unsigned(serial), &time(self.this_update)]))
-            .collect();
+        let sequence = |extensions: &[ExtensionDraft]| {
+            let extensions: Vec<_> = extensions.iter().flat_map(ExtensionDraft::to_der).collect();
+            if extensions.is_empty() {
+                return extensions;
+            }
+            element(SEQUENCE, &[&extensions])
+        };
+        let of_entry = sequence(&self.entry_extensions);
+        let entry = |serial: &Vec<u8>| {
+            let (serial, date) = (unsigned(serial), time(self.this_update));
+            element(SEQUENCE, &[&serial, &date, &of_entry])
+        };
+        let entries: Vec<u8> = self.revoked.iter().flat_map(entry).collect();
         let revoked = if entries.is_empty() {
             Vec::new()
         } else {
             element(SEQUENCE, &[&entries])
         };
-        let extensions: Vec<u8> = self
-            .extensions
-            .iter()
-            .flat_map(ExtensionDraft::to_der)
-            .collect();
         let content = element(
             SEQUENCE,
             &[
@@ -131,7 +136,7 @@ impl RevocationDraft {
                 &time(self.this_update),
                 &time(self.next_update),
                 &revoked,
-                &element(CONTEXT_0, &[&element(SEQUENCE, &[&extensions])]),
+                &element(CONTEXT_0, &[&sequence(&self.extensions)]),
             ],
         );
         sign(&content, issuer_key, rng)

@@ -264,6 +264,7 @@ impl Drafts {
                 this_update: not_before,
                 next_update: not_after,
                 revoked: Vec::new(),
+                entry_extensions: Vec::new(),
                 extensions: list_extensions(),
             },
         })

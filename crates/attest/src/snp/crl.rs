@@ -1,6 +1,12 @@
 //! The revocation list that an AMD root signs (AMD 57230, "CRL"): it lists
 //! intermediate keys. VCEKs are not revoked: newer firmware supersedes them, and
 //! the TCB floor of the policy refuses the old ones.
+//!
+//! AMD publishes a list beside the VCEKs and another beside the VLEKs (AMD 58369).
+//! Both come from the same root, and nothing inside says which is which. A list
+//! without an issuing distribution point is its issuer's complete list (RFC 5280,
+//! section 5.2.5), so either applies to both intermediates; one that has such an
+//! extension covers a part, and is refused.
 
 use der::oid::ObjectIdentifier;
 use der::{Decode, Encode};
@@ -130,11 +136,15 @@ fn has_only_known_critical_extensions(list: &TbsCertList<Raw>) -> bool {
         .flatten();
     of_list
         .chain(of_entries)
-        .all(|extension| !extension.critical && extension.extn_id != DELTA_LIST_INDICATOR)
+        .all(|extension| !extension.critical && !OF_PARTIAL_LISTS.contains(&extension.extn_id))
 }
 
-/// RFC 5280, section 5.2.4: a delta list is not a complete list.
-const DELTA_LIST_INDICATOR: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.27");
+/// A delta list (RFC 5280, section 5.2.4) or a list of one distribution point
+/// (section 5.2.5) is not a complete list, even if it forgets to say so critically.
+const OF_PARTIAL_LISTS: [ObjectIdentifier; 2] = [
+    ObjectIdentifier::new_unwrap("2.5.29.27"),
+    ObjectIdentifier::new_unwrap("2.5.29.28"),
+];
 
 /// Why a revocation list was refused, or refused a chain.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]

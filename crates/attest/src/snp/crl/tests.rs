@@ -90,21 +90,48 @@ fn the_window_includes_both_ends_and_nothing_more() {
 
 /// An issuer says with these that the list means something else, or less.
 #[test]
-fn a_list_with_a_critical_extension_or_a_delta_list_is_refused() {
+fn a_list_with_a_critical_extension_or_a_partial_list_is_refused() {
     let sign = |oid: &str, critical| {
         let mut setup = Setup::new();
         let extension = ExtensionDraft::new(oid, critical, [2, 1, 1]);
         setup.drafts.revocation_list.extensions.push(extension);
         RevocationList::parse(&setup.signed().revocation_list)
     };
-    assert!(sign("2.5.29.28", false).is_ok());
+    assert!(sign("2.5.29.46", false).is_ok());
     for (oid, critical) in [
+        ("2.5.29.46", true),
+        ("2.5.29.28", false),
         ("2.5.29.28", true),
         ("2.5.29.27", false),
         ("2.5.29.27", true),
     ] {
         assert_eq!(sign(oid, critical).unwrap_err(), RevocationError::Format);
     }
+}
+
+/// RFC 5280, section 5.3: whoever does not know one must not use the list.
+#[test]
+fn a_list_with_a_critical_extension_of_an_entry_is_refused() {
+    let sign = |critical| {
+        let mut setup = Setup::new();
+        setup.drafts.revocation_list.revoked = vec![vec![1], vec![2]];
+        // The reason of a revocation.
+        let extension = ExtensionDraft::new("2.5.29.21", critical, [10, 1, 1]);
+        setup.drafts.revocation_list.entry_extensions = vec![extension];
+        RevocationList::parse(&setup.signed().revocation_list).map(|_| ())
+    };
+    assert_eq!(sign(false), Ok(()));
+    assert_eq!(sign(true), Err(RevocationError::Format));
+}
+
+#[test]
+fn a_listed_intermediate_is_revoked_whatever_the_entry_adds() {
+    let mut setup = Setup::new();
+    setup.drafts.revocation_list.revoked = vec![setup.drafts.ask.serial.clone()];
+    let extension = ExtensionDraft::new("2.5.29.21", false, [10, 1, 1]);
+    setup.drafts.revocation_list.entry_extensions = vec![extension];
+    let error = check(&setup, &setup.signed().revocation_list).unwrap_err();
+    assert!(matches!(error, RevocationError::Revoked { .. }));
 }
 
 #[test]
