@@ -125,3 +125,7 @@ pub(super) fn check_firmware(report: &VerifiedReport, policy: &Policy, recorder:
 fn vector(found: Option<u64>) -> String {
     found.map_or_else(|| "not reported".to_owned(), |found| format!("{found:#x}"))
 }
+
+#[cfg(test)]
+#[cfg(feature = "development")]
+mod tests;
