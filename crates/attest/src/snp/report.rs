@@ -284,6 +284,10 @@ impl GuestPolicy {
 }
 
 /// `PLATFORM_INFO`: how the host is set up.
+///
+/// Further bits are not refused: they describe the platform, and genuine firmware
+/// sets them before the tables define them (reports of version 5 from Turin have
+/// bit 6). No rule reads them, so none is met by them.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct PlatformInfo(pub(super) u64);
 

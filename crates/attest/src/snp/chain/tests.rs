@@ -244,7 +244,10 @@ fn parameters_with_a_salt_of_another_length_are_refused() {
     for at in places {
         let mut leaf = leaf.clone();
         leaf[at + 4] = 0x20;
-        assert_eq!(Certificate::parse(&leaf).unwrap_err(), CertificateError::Format);
+        assert_eq!(
+            Certificate::parse(&leaf).unwrap_err(),
+            CertificateError::Format
+        );
     }
 }
 

@@ -182,3 +182,7 @@ const VMPL_HOST: u32 = u32::MAX;
 
 /// AMD 56860, `REPORT_ID_MA`: all ones if the guest has no migration agent.
 const NO_MIGRATION_AGENT: [u8; 32] = [0xFF; 32];
+
+#[cfg(test)]
+#[cfg(feature = "development")]
+mod tests;
