@@ -201,6 +201,8 @@ fn a_refusal_is_sealed_and_says_that_nothing_ran() {
             "{method} {path}"
         );
         assert_eq!(answer.header("subrosa-ran"), Some("no"), "{method} {path}");
+        assert_eq!(answer.header("subrosa-error"), Some(code));
+        assert_eq!(answer.header("x-should-retry"), Some("false"));
         assert_eq!(answer.receipt.weights(), &absent_weights());
     }
 }

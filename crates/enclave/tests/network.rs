@@ -369,6 +369,8 @@ fn an_exchange_over_the_limit_gets_a_sealed_429() {
             (429, "queue_full".to_owned())
         );
         assert_eq!(answer.header("subrosa-ran"), Some("no"));
+        assert_eq!(answer.header("subrosa-error"), Some("queue_full"));
+        assert_eq!(answer.header("x-should-retry"), Some("true"));
         assert!(
             answer
                 .header("retry-after")

@@ -25,7 +25,8 @@ use crate::metrics::Outcome;
 pub(super) struct Answer {
     pub(super) status: u16,
     body: Zeroizing<Vec<u8>>,
-    retry_after: Option<u32>,
+    /// What goes with an error: its code, and whether to send again (spec/errors.md).
+    headers: Vec<(&'static str, String)>,
     /// Whether an engine has seen the request.
     ran: bool,
     weights: [u8; 32],
@@ -54,7 +55,7 @@ impl Answer {
         Self {
             status: sealed_status(error.code),
             body: error.body(api).into(),
-            retry_after: error.retry_after,
+            headers: error.headers(),
             ran: seen && !error.code.nothing_ran(),
             weights: absent_weights(),
         }
@@ -64,7 +65,7 @@ impl Answer {
         Self {
             status: 200,
             body: body.into(),
-            retry_after: None,
+            headers: Vec::new(),
             ran: weights.is_some(),
             weights: weights.unwrap_or_else(absent_weights),
         }
@@ -74,9 +75,8 @@ impl Answer {
     pub(super) fn seal(self, responder: Responder) -> Result<Vec<u8>, AnswerError> {
         let mut head = ResponseHead::new(self.status, "application/json");
         head.headers.push(ran(self.ran));
-        if let Some(seconds) = self.retry_after {
-            head.headers
-                .push(("retry-after".to_owned(), seconds.to_string()));
+        for (name, value) in self.headers {
+            head.headers.push((name.to_owned(), value));
         }
         let mut sealer = responder.start(ResponseClass::Whole, &mut UnwrapErr(SysRng))?;
         sealer.head(&head)?;
