@@ -190,8 +190,13 @@ impl FileDescription {
 /// The certificates in PEM text (RFC 7468), each in DER; what cannot be decoded
 /// becomes an empty one, which every reader refuses.
 pub(crate) fn pem_certificates(text: &[u8]) -> Vec<Vec<u8>> {
+    pem_blocks(text, "CERTIFICATE")
+}
+
+/// The same for blocks with another label.
+pub(crate) fn pem_blocks(text: &[u8], label: &str) -> Vec<Vec<u8>> {
     let text = String::from_utf8_lossy(text);
-    text.split("-----BEGIN CERTIFICATE-----")
+    text.split(&format!("-----BEGIN {label}-----"))
         .skip(1)
         .map(|block| {
             let body = block.split("-----END").next().unwrap_or_default();

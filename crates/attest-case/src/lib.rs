@@ -16,6 +16,7 @@ mod judgement;
 mod nitro;
 mod nvidia;
 mod snp;
+mod tpm;
 
 pub use case::{Case, CaseError, Description};
 pub use compare::{Difference, compare_claims};
@@ -34,6 +35,7 @@ pub fn judge(case: &Case) -> Result<Judgement, CaseError> {
         "nitro" => nitro::judge(case),
         "nvidia" => nvidia::judge(case),
         "snp" => snp::judge(case),
+        "tpm2" => tpm::judge(case),
         _ => Ok(Judgement::unsupported()),
     }
 }

@@ -48,6 +48,7 @@ pub mod policy;
 mod signature;
 pub mod snp;
 pub mod time;
+pub mod tpm;
 #[allow(
     dead_code,
     reason = "shared by platforms, which use different parts of it"

@@ -46,7 +46,7 @@ pub(crate) enum Scheme {
 }
 
 /// A key that can verify.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum PublicKey {
     /// On NIST P-256.
     P256(p256::ecdsa::VerifyingKey),

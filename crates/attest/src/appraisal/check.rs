@@ -62,6 +62,10 @@ pub(crate) enum Group {
     NvidiaManifests,
     /// AMD SEV-SNP.
     Snp,
+    /// Quotes of a TPM 2.0.
+    Tpm,
+    /// The certificates of a TPM's attestation key.
+    TpmCertificates,
 }
 
 /// What may become of a check that does not run.
@@ -155,6 +159,26 @@ checks! {
         NitroUserData = "nitro-user-data", WhenAsked, "is it the demanded user data?";
         NitroPublicKey = "nitro-public-key", WhenAsked, "is it the demanded public key?";
         NitroModule = "nitro-module", WhenAsked, "is it the demanded enclave?";
+    }
+
+    Tpm {
+        TpmQuoteFormat = "tpm-quote-format", Required, "is the quote well formed?";
+        TpmKeyFormat = "tpm-key-format", Required, "is the attestation key well formed?";
+        TpmSignature = "tpm-signature", Required, "did the attestation key sign the quote?";
+        TpmKeyAttributes = "tpm-key-attributes", GapAllowed, "does the attestation key sign only what its TPM made?";
+    }
+
+    TpmCertificates {
+        TpmKeyCertificate = "tpm-key-certificate", GapAllowed, "does a pinned root certify the attestation key?";
+        TpmKeyRevocation = "tpm-key-revocation", GapAllowed, "is none of its certificates revoked?";
+    }
+
+    Tpm {
+        TpmNonce = "tpm-nonce", GapAllowed, "was the quote made for the expected nonce?";
+        TpmPcrBank = "tpm-pcr-bank", Required, "does the quote cover one accepted bank of registers?";
+        TpmPcrSelection = "tpm-pcr-selection", Required, "does the quote cover the registers it must?";
+        TpmPcrDigest = "tpm-pcr-digest", GapAllowed, "are the registers' values those that were quoted?";
+        TpmPcrValues = "tpm-pcr-values", WhenAsked, "do the registers hold accepted values?";
     }
 
     Bundle {

@@ -30,6 +30,10 @@ macro_rules! codes {
 codes! {
     /// The host has not finished checking memory for aliases.
     AliasCheckIncomplete = "alias-check-incomplete",
+    /// The attestation key is not the one that is certified or named.
+    AttestationKeyMismatch = "attestation-key-mismatch",
+    /// The attestation key may leave its TPM, or sign what no TPM made.
+    AttestationKeyNotRestricted = "attestation-key-not-restricted",
     /// The digest of the author key is not one the policy lists.
     AuthorKeyNotAllowed = "author-key-not-allowed",
     /// The bytes are not an evidence bundle.
@@ -102,6 +106,14 @@ codes! {
     MitigationMissing = "mitigation-missing",
     /// The evidence was made for another nonce.
     NonceMismatch = "nonce-mismatch",
+    /// The quote covers another bank of registers than is accepted, or several.
+    PcrBankNotAllowed = "pcr-bank-not-allowed",
+    /// The registers' values are not those that were quoted.
+    PcrDigestMismatch = "pcr-digest-mismatch",
+    /// The quote does not cover the registers it must.
+    PcrSelectionIncomplete = "pcr-selection-incomplete",
+    /// A register holds another value than is accepted.
+    PcrValueNotAllowed = "pcr-value-not-allowed",
     /// The host lacks a feature that the policy insists on.
     PlatformFeatureMissing = "platform-feature-missing",
     /// The policy does not allow the platform.
@@ -136,6 +148,8 @@ codes! {
     Revoked = "revoked",
     /// The root key is not one of the vendor's.
     RootNotPinned = "root-not-pinned",
+    /// A signature is made with an algorithm that is not accepted, or not with the key's.
+    SignatureAlgorithmNotAllowed = "signature-algorithm-not-allowed",
     /// The report says that another kind of key signed it, or none.
     SigningKeyMismatch = "signing-key-mismatch",
     /// A firmware component is below the policy's floor.

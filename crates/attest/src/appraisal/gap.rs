@@ -22,16 +22,26 @@ pub enum Gap {
     GpuMeasurementsNotCompared,
     /// Nobody said which nonce to expect, so the evidence may be old.
     GpuNonceNotCompared,
+    /// The evidence does not exclude the operator of the host.
+    HostNotExcluded,
     /// The evidence does not say which machine it comes from.
     MachineNotIdentified,
     /// Nothing proves that the machine is one of the admitted ones.
     MachineNotProven,
+    /// The quoted registers' values are not there.
+    PcrValuesAbsent,
     /// Nothing proves that the release is in the public log.
     ReleaseNotLogged,
     /// There is no revocation list.
     RevocationNotChecked,
     /// The revocation list is older than its issuer intended.
     RevocationStale,
+    /// Nothing says what the attestation key may do.
+    TpmKeyAttributesUnknown,
+    /// No certificates lead from the attestation key to a root.
+    TpmKeyNotCertified,
+    /// Nobody said which nonce the quote was made for.
+    TpmNonceNotCompared,
     /// The policy loosens a rule.
     Weakened {
         /// Which rule.
@@ -53,11 +63,16 @@ impl Gap {
             Self::GpuFirmwareIdAbsent => "gpu-firmware-id-absent",
             Self::GpuMeasurementsNotCompared => "gpu-measurements-not-compared",
             Self::GpuNonceNotCompared => "gpu-nonce-not-compared",
+            Self::HostNotExcluded => "host-not-excluded",
             Self::MachineNotIdentified => "machine-not-identified",
             Self::MachineNotProven => "machine-not-proven",
+            Self::PcrValuesAbsent => "pcr-values-absent",
             Self::ReleaseNotLogged => "release-not-logged",
             Self::RevocationNotChecked => "revocation-not-checked",
             Self::RevocationStale => "revocation-stale",
+            Self::TpmKeyAttributesUnknown => "tpm-key-attributes-unknown",
+            Self::TpmKeyNotCertified => "tpm-key-not-certified",
+            Self::TpmNonceNotCompared => "tpm-nonce-not-compared",
             Self::Weakened { .. } => "policy-weakened",
         }
     }
@@ -73,11 +88,16 @@ impl Gap {
             Self::GpuFirmwareIdAbsent => "the device's report does not name the firmware that made it".into(),
             Self::GpuMeasurementsNotCompared => "not every reference manifest of the device is there, so its measurements were not compared".into(),
             Self::GpuNonceNotCompared => "nobody said which nonce to expect, so the device's report may be old".into(),
+            Self::HostNotExcluded => "the evidence does not exclude the operator of the host".into(),
             Self::MachineNotIdentified => "the report does not say which machine it comes from".into(),
             Self::MachineNotProven => "no log proof that this machine is one of the admitted ones".into(),
+            Self::PcrValuesAbsent => "the values of the quoted registers are not there, so what was measured was not compared".into(),
             Self::ReleaseNotLogged => "no log proof that this release is public".into(),
             Self::RevocationNotChecked => "no revocation list was supplied".into(),
             Self::RevocationStale => "the revocation list is older than its issuer intended".into(),
+            Self::TpmKeyAttributesUnknown => "nothing says what the attestation key may do, so it may sign what no TPM made".into(),
+            Self::TpmKeyNotCertified => "no certificates lead from the attestation key to a root, so whose TPM it is follows from elsewhere or not at all".into(),
+            Self::TpmNonceNotCompared => "nobody said which nonce to expect, so the quote may be old".into(),
             Self::Weakened { rule, reason } => format!("the policy loosens {rule}: {reason}"),
         }
     }
