@@ -112,16 +112,16 @@ pub(super) fn parse(document: &str) -> Option<Element> {
     parser.rest.trim_matches(SPACE).is_empty().then_some(root)
 }
 
-/// Skips `<?xml …?>`, which may name no other encoding than UTF-8.
+/// Skips `<?xml …?>` (XML 1.0, section 2.8), which names version 1.0 and no other encoding than UTF-8.
 fn after_declaration(document: &str) -> Option<&str> {
     let Some(after) = document.strip_prefix("<?xml") else {
         return Some(document);
     };
     let (declaration, rest) = after.split_once("?>")?;
-    let declaration = declaration.to_ascii_lowercase().replace('\'', "\"");
-    let other_encoding =
-        declaration.contains("encoding") && !declaration.contains("encoding=\"utf-8\"");
-    (!declaration.contains('<') && !other_encoding).then_some(rest)
+    let words: Vec<_> = declaration.split_ascii_whitespace().collect();
+    let is_spaced = declaration.starts_with(SPACE);
+    let declaration = words.join(" ").replace('\'', "\"").to_ascii_lowercase();
+    (is_spaced && DECLARATIONS.contains(&declaration.as_str())).then_some(rest)
 }
 
 struct Parser<'a> {
@@ -351,6 +351,13 @@ fn is_name(text: &str) -> bool {
 fn is_name_char(character: char) -> bool {
     character.is_ascii_alphanumeric() || matches!(character, '-' | '.' | '_')
 }
+
+const DECLARATIONS: [&str; 4] = [
+    "version=\"1.0\"",
+    "version=\"1.0\" encoding=\"utf-8\"",
+    "version=\"1.0\" encoding=\"utf-8\" standalone=\"yes\"",
+    "version=\"1.0\" encoding=\"utf-8\" standalone=\"no\"",
+];
 
 /// XML 1.0, section 2.3, `S`; carriage returns are gone by then.
 const SPACE: [char; 3] = [' ', '\t', '\n'];

@@ -105,6 +105,13 @@ fn what_a_manifest_does_not_use_is_refused() {
         "<?pi x?><a/>",
         "<?xml version='1.0' encoding='UTF-16'?><a/>",
         "<?xml version='1.0' encoding='utf-8'<?><a/>",
+        "<?xml version='1.1'?><a/>",
+        "<?xml?><a/>",
+        "<?xml ?><a/>",
+        "<?xmlversion='1.0'?><a/>",
+        "<?xml encoding='utf-8'?><a/>",
+        "<?xml version='1.0' standalone='maybe'?><a/>",
+        " <?xml version='1.0'?><a/>",
         "<\u{E9}/>",
         "\u{FEFF}<a/>",
     ] {
