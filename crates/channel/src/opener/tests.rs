@@ -162,6 +162,11 @@ fn frames_in_any_other_order_are_refused() {
 fn an_unknown_frame_is_refused() {
     let answer = off().frame(Head).bytes(&[4, 0]).frame(Complete);
     assert_eq!(answer.record(&[], true).outcome(), FORGED);
+    // At once, and not when the answer ends.
+    for bytes in [&[0][..], &[4, 0], &[2, 0x40, 1, 0, 0, 0, 0, 0, 0, 0]] {
+        let mut more_to_come = off().bytes(bytes).record(&[], false);
+        assert_eq!(more_to_come.push().map(drop), FORGED, "{bytes:?}");
+    }
 }
 
 #[test]
