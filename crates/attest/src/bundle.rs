@@ -8,6 +8,8 @@ use core::fmt;
 
 use crate::appraisal::Code;
 use crate::identifiers::Sha256Digest;
+use crate::nitro;
+use crate::policy::Platform;
 use crate::snp::KeyKind;
 
 pub use crate::snp::SnpEvidence;
@@ -107,6 +109,17 @@ impl Bundle {
         self.entry(Label::TlogProofMachine)
     }
 
+    /// The evidence of the node's platform, with its collateral.
+    #[must_use]
+    pub fn platform_evidence(&self) -> PlatformEvidence<'_> {
+        if let Some(evidence) = self.snp() {
+            return PlatformEvidence::SevSnp(evidence);
+        }
+        // Reading made sure that there is one of the two.
+        let document = self.entry(Label::NitroDocument).unwrap_or_default();
+        PlatformEvidence::AwsNitro(nitro::Evidence { document })
+    }
+
     /// The SEV-SNP report with its collateral.
     #[must_use]
     pub fn snp(&self) -> Option<SnpEvidence<'_>> {
@@ -140,17 +153,28 @@ impl Bundle {
                 label: Label::KeyConfiguration,
             });
         }
-        if !entries
+        let mut platforms = entries
             .iter()
-            .any(|(label, _)| label.is_platform_evidence())
-        {
+            .filter_map(|(label, _)| Some((*label, label.platform()?)));
+        let Some((first, platform)) = platforms.next() else {
             return Err(BundleError::NoPlatformEvidence);
+        };
+        if let Some((label, _)) = platforms.find(|(_, other)| *other != platform) {
+            return Err(BundleError::Conflict { label, with: first });
         }
         if has(Label::GpuCollateral) && !has(Label::GpuEvidence) {
             return Err(BundleError::Missing {
                 label: Label::GpuEvidence,
             });
         }
+        match platform {
+            Platform::AwsNitro => Ok(()),
+            Platform::SevSnp => Self::check_snp(entries),
+        }
+    }
+
+    fn check_snp(entries: &[(Label, Vec<u8>)]) -> Result<(), BundleError> {
+        let has = |label| find(entries, label).is_some();
         let (leaf, intermediate, strangers) = if has(Label::SnpVlek) {
             (
                 Label::SnpVlek,
@@ -191,6 +215,27 @@ impl fmt::Debug for Bundle {
     }
 }
 
+/// The evidence of one platform, unverified.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum PlatformEvidence<'a> {
+    /// An AWS Nitro attestation document.
+    AwsNitro(nitro::Evidence<'a>),
+    /// An AMD SEV-SNP report with its collateral.
+    SevSnp(SnpEvidence<'a>),
+}
+
+impl PlatformEvidence<'_> {
+    /// Which platform.
+    #[must_use]
+    pub const fn platform(&self) -> Platform {
+        match self {
+            Self::AwsNitro(_) => Platform::AwsNitro,
+            Self::SevSnp(_) => Platform::SevSnp,
+        }
+    }
+}
+
 /// Collects the parts of a [`Bundle`].
 #[derive(Clone, Debug)]
 pub struct Builder {
@@ -222,6 +267,12 @@ impl Builder {
     #[must_use]
     pub fn checkpoint(self, bytes: impl Into<Vec<u8>>) -> Self {
         self.with(Label::Checkpoint, bytes)
+    }
+
+    /// Adds an AWS Nitro attestation document.
+    #[must_use]
+    pub fn nitro(self, evidence: nitro::Evidence<'_>) -> Self {
+        self.with(Label::NitroDocument, evidence.document)
     }
 
     /// Adds the GPU evidence that the report is bound to.

@@ -19,13 +19,13 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use crate::appraisal::check::{Check, Group, Recorder};
-use crate::appraisal::{Code, Facts, Outcome, Roots, Row, Verdict, appraise};
+use crate::appraisal::{Code, Outcome, Roots, Row, Verdict, appraise};
 use crate::bundle::{Bundle, SnpEvidence};
 use crate::fixtures::{key_digest, weakened};
 use crate::identifiers::{Measurement, Sha256Digest};
 use crate::policy::Policy;
 use crate::snp::anchors::{Anchor, Anchors};
-use crate::snp::{KeyKind, Part, Product, Report, checks};
+use crate::snp::{Claims, KeyKind, Part, Product, Report, checks};
 use crate::time::UnixSeconds;
 use crate::x509::Certificate;
 
@@ -112,14 +112,14 @@ fn claims_are_read_as_labelled() {
             assert_eq!(product.to_lowercase(), facts.product().to_string());
         }
         if let Some(svn) = claims["guest_svn"].as_u64() {
-            assert_eq!(svn, u64::from(facts.guest_svn()), "{}", case.id);
+            assert_eq!(svn, u64::from(facts.guest_svn), "{}", case.id);
         }
         for (name, level) in [
-            ("bootloader", Some(facts.tcb().bootloader)),
-            ("tee", Some(facts.tcb().tee)),
-            ("snp", Some(facts.tcb().snp)),
-            ("microcode", Some(facts.tcb().microcode)),
-            ("fmc", facts.tcb().fmc),
+            ("bootloader", Some(facts.reported_tcb.bootloader)),
+            ("tee", Some(facts.reported_tcb.tee)),
+            ("snp", Some(facts.reported_tcb.snp)),
+            ("microcode", Some(facts.reported_tcb.microcode)),
+            ("fmc", facts.reported_tcb.fmc),
         ] {
             if let Some(labelled) = claims["reported_tcb"][name].as_u64() {
                 assert_eq!(Some(labelled), level.map(u64::from), "{} {name}", case.id);
@@ -467,7 +467,7 @@ impl Case {
         Policy::parse(&self.policy_text(&lines, &statements)).unwrap()
     }
 
-    fn judge(&self, anchors: &Anchors, with_list: bool) -> Result<Facts, Vec<Code>> {
+    fn judge(&self, anchors: &Anchors, with_list: bool) -> Result<Claims, Vec<Code>> {
         match self.evidence() {
             Some(evidence) => self.judge_evidence(&evidence, anchors, with_list),
             // No certificates: all that can be said is whether the report parses.
@@ -483,7 +483,7 @@ impl Case {
         evidence: &Evidence,
         anchors: &Anchors,
         with_list: bool,
-    ) -> Result<Facts, Vec<Code>> {
+    ) -> Result<Claims, Vec<Code>> {
         let mut recorder = Recorder::new(&[Group::Snp]);
         let facts = checks::verify(
             &evidence.borrow(with_list),
@@ -491,8 +491,7 @@ impl Case {
             anchors,
             self.verify_at(),
             &mut recorder,
-        )
-        .map(Facts::from);
+        );
         if let Some(facts) = &facts {
             let claimed = self.json["claims"]["report_data"].as_str();
             let wanted = self.json["params"]["expected_report_data"].as_str();

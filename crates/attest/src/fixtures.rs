@@ -172,7 +172,11 @@ impl Setup {
 
     /// The pinned keys of the throw-away vendors.
     pub(crate) fn roots(&self) -> Roots {
-        Roots::for_test(self.anchors(), crate::nvidia::fixtures::anchors())
+        Roots::for_test(
+            self.anchors(),
+            crate::nitro::fixtures::Setup::new().anchors(),
+            crate::nvidia::fixtures::anchors(),
+        )
     }
 
     pub(crate) fn policy(&self) -> Policy {

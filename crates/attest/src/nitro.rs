@@ -16,6 +16,8 @@ mod document;
 mod evidence;
 mod rules;
 
+pub(crate) use checks::verify;
+
 pub use anchors::Anchors;
 pub use claims::Claims;
 pub use document::{Document, DocumentError};
@@ -23,4 +25,4 @@ pub use evidence::{Evidence, appraise};
 pub use rules::{Register, Rules};
 
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;

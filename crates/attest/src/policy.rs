@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::appraisal::Gap;
 use crate::identifiers::{Measurement, Sha256Digest};
-use crate::nvidia;
 use crate::snp::Part;
 use crate::snp::rules::Rules;
+use crate::{nitro, nvidia};
 
 pub(crate) mod defaults;
 mod file;
@@ -22,10 +22,11 @@ mod file;
 pub struct Policy {
     pub(crate) name: String,
     pub(crate) platforms: Vec<Platform>,
-    pub(crate) measurements: Vec<(String, Measurement)>,
+    pub(crate) measurements: Vec<ReferenceValue>,
     pub(crate) expectations: KeyConfigurationExpectations,
     pub(crate) required_parts: Vec<RequiredPart>,
     pub(crate) snp: Rules,
+    pub(crate) nitro: nitro::Rules,
     pub(crate) nvidia: nvidia::Rules,
     pub(crate) weakened: Vec<Weakening>,
 }
@@ -66,6 +67,7 @@ impl Policy {
             },
             required_parts: Vec::new(),
             snp: defaults::snp_rules(),
+            nitro: nitro::Rules::strict(),
             nvidia: nvidia::Rules::default(),
             weakened: Vec::new(),
         }
@@ -104,13 +106,27 @@ impl Policy {
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Platform {
+    /// AWS Nitro Enclaves.
+    AwsNitro,
     /// AMD SEV-SNP.
     SevSnp,
+}
+
+impl Platform {
+    /// Names of the digests that say which program runs, as a policy lists them.
+    #[must_use]
+    pub const fn registers(self) -> &'static [&'static str] {
+        match self {
+            Self::AwsNitro => &["pcr0", "pcr1", "pcr2"],
+            Self::SevSnp => &["value"],
+        }
+    }
 }
 
 impl fmt::Display for Platform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::AwsNitro => "aws-nitro",
             Self::SevSnp => "sev-snp",
         })
     }
@@ -129,6 +145,27 @@ pub enum RequiredPart {
     MachineProof,
     /// A verified log proof of the release.
     ReleaseProof,
+}
+
+/// What a program measures on one platform, with the name a person gave it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct ReferenceValue {
+    pub(crate) name: String,
+    pub(crate) platform: Platform,
+    /// In the order of [`Platform::registers`].
+    pub(crate) registers: Vec<Measurement>,
+}
+
+impl ReferenceValue {
+    /// Whether evidence of `platform` with these registers is of this program.
+    pub(crate) fn matches(
+        &self,
+        platform: Platform,
+        registers: &[(&'static str, Measurement)],
+    ) -> bool {
+        let found = registers.iter().map(|(_, value)| value);
+        platform == self.platform && found.eq(&self.registers)
+    }
 }
 
 /// A reference value with the name a person gave it.
@@ -328,6 +365,15 @@ pub enum PolicyError {
         message: String,
         /// Line, counted from 1.
         line: Option<usize>,
+    },
+
+    /// A measurement has not exactly the registers of its platform.
+    #[error("policy lists a measurement for {platform} with {got:?}, expected are {}", platform.registers().join(", "))]
+    Registers {
+        /// Which platform.
+        platform: Platform,
+        /// The registers it has.
+        got: Vec<String>,
     },
 
     /// The input is longer than [`Policy::MAX_LEN`].

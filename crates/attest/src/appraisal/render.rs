@@ -4,7 +4,7 @@ use core::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::{Appraisal, Facts, Gap, NotRun, Outcome, Row, Verdict};
+use super::{Appraisal, Facts, Gap, NotRun, Outcome, PlatformClaims, Row, Verdict};
 
 impl Appraisal {
     /// The appraisal as JSON: `spec/verdicts.md`, section "JSON".
@@ -179,15 +179,17 @@ pub(super) fn row_json(row: &Row) -> Value {
 }
 
 fn facts_json(facts: &Facts) -> Value {
+    let registers = facts
+        .registers()
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), json!(value)));
     json!({
         "platform": facts.platform().to_string(),
-        "product": facts.product().to_string(),
-        "measurement": facts.measurement().to_string(),
-        "chip_id": facts.chip_id().map(ToString::to_string),
-        "tcb": facts.tcb(),
-        "firmware": facts.firmware(),
-        "guest_svn": facts.guest_svn(),
-        "vmpl": facts.vmpl(),
+        "measurement": registers.collect::<serde_json::Map<_, _>>(),
+        "claims": match facts.claims() {
+            PlatformClaims::AwsNitro(claims) => json!(claims),
+            PlatformClaims::SevSnp(claims) => json!(claims),
+        },
     })
 }
 

@@ -8,10 +8,13 @@
 )]
 
 use super::*;
+use crate::binding;
 use crate::fixtures::{NOW, Setup};
+use crate::policy::Platform;
 use crate::snp::{Product, layout};
 
 mod gpu;
+mod nitro;
 mod rules;
 mod verdict;
 
@@ -37,11 +40,13 @@ fn a_good_appraisal_becomes_a_proof_of_the_exact_key_configuration() {
     assert_eq!(attested.key_configuration_digest(), digest);
     assert_eq!(attested.bundle_hash(), bundle.hash());
     assert_eq!(attested.appraised_at(), NOW);
-    assert_eq!(attested.facts().product(), Product::Genoa);
-    assert_eq!(
-        attested.facts().measurement(),
-        &crate::fixtures::MEASUREMENT
-    );
+    assert_eq!(attested.facts().platform(), Platform::SevSnp);
+    let registers = [("value", crate::fixtures::MEASUREMENT)];
+    assert_eq!(attested.facts().registers(), registers);
+    let PlatformClaims::SevSnp(claims) = attested.facts().claims() else {
+        panic!("claims of another platform");
+    };
+    assert_eq!(claims.product(), Product::Genoa);
     assert_eq!(attested.gaps().len(), 4);
     let reference = Sha256Digest::of(b"reference");
     assert!(attested.expectations().allows_weights(&reference));

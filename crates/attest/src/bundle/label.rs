@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use crate::policy::Platform;
+
 /// Name of one part of a bundle.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
@@ -14,6 +16,8 @@ pub enum Label {
     GpuCollateral,
     /// The node's key configuration.
     KeyConfiguration,
+    /// An AWS Nitro attestation document.
+    NitroDocument,
     /// AMD's root certificate.
     SnpArk,
     /// AMD's intermediate certificate for VCEKs.
@@ -36,7 +40,7 @@ pub enum Label {
 
 impl Label {
     /// Every label, in the order of the deterministic encoding.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::SnpArk,
         Self::SnpAsk,
         Self::SnpCrl,
@@ -47,6 +51,7 @@ impl Label {
         Self::SnpReport,
         Self::GpuEvidence,
         Self::GpuCollateral,
+        Self::NitroDocument,
         Self::KeyConfiguration,
         Self::TlogProofMachine,
         Self::TlogProofRelease,
@@ -60,6 +65,7 @@ impl Label {
             Self::GpuEvidence => "gpu-evidence",
             Self::GpuCollateral => "gpu-collateral",
             Self::KeyConfiguration => "key-configuration",
+            Self::NitroDocument => "nitro-document",
             Self::SnpArk => "snp-ark",
             Self::SnpAsk => "snp-ask",
             Self::SnpAsvk => "snp-asvk",
@@ -80,6 +86,7 @@ impl Label {
             Self::GpuEvidence => "application/vnd.subrosa.gpu-evidence",
             Self::GpuCollateral => "application/vnd.subrosa.gpu-collateral",
             Self::KeyConfiguration => "application/vnd.subrosa.key-configuration",
+            Self::NitroDocument => "application/vnd.subrosa.nitro-document",
             // RFC 2585, section 4.
             Self::SnpArk | Self::SnpAsk | Self::SnpAsvk | Self::SnpVcek | Self::SnpVlek => {
                 "application/pkix-cert"
@@ -96,28 +103,29 @@ impl Label {
         match self {
             Self::SnpReport => 0x4A0,
             Self::SnpArk | Self::SnpAsk | Self::SnpAsvk | Self::SnpVcek | Self::SnpVlek => 8 * 1024,
-            Self::Checkpoint | Self::KeyConfiguration => 16 * 1024,
+            Self::Checkpoint | Self::KeyConfiguration | Self::NitroDocument => 16 * 1024,
             Self::SnpCrl | Self::TlogProofMachine | Self::TlogProofRelease => 32 * 1024,
             Self::GpuEvidence | Self::GpuCollateral => 128 * 1024,
         }
     }
 
-    /// Whether the part is evidence of a platform, or collateral for it.
-    pub(super) const fn is_platform_evidence(self) -> bool {
+    /// The platform whose evidence, or collateral for it, the part is.
+    pub(super) const fn platform(self) -> Option<Platform> {
         match self {
+            Self::NitroDocument => Some(Platform::AwsNitro),
             Self::SnpArk
             | Self::SnpAsk
             | Self::SnpAsvk
             | Self::SnpCrl
             | Self::SnpReport
             | Self::SnpVcek
-            | Self::SnpVlek => true,
+            | Self::SnpVlek => Some(Platform::SevSnp),
             Self::Checkpoint
-            | Self::GpuEvidence
             | Self::GpuCollateral
+            | Self::GpuEvidence
             | Self::KeyConfiguration
             | Self::TlogProofMachine
-            | Self::TlogProofRelease => false,
+            | Self::TlogProofRelease => None,
         }
     }
 

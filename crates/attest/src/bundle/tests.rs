@@ -121,7 +121,7 @@ fn evidence_of_another_platform_is_unsupported_and_never_ignored() {
     for label in [
         "tdx-quote",
         "sgx-quote",
-        "nitro-document",
+        "nitro-other",
         "cca-token",
         "psa-token",
         "tpm-quote",
@@ -228,7 +228,7 @@ fn too_many_entries_are_refused_before_they_are_read() {
             u64::MAX,
         ),
     ] {
-        let expected = 14;
+        let expected = 15;
         let refused = BundleError::TooManyEntries { expected, got };
         assert_eq!(Bundle::parse(bytes).unwrap_err(), refused);
     }

@@ -12,7 +12,7 @@ fn its_evidence_passes_every_check_and_is_not_protected() {
     let attested = appraise(&bundle(&root), &policy(), root.public(), NOW).unwrap();
     assert_eq!(attested.verdict(), Verdict::NotProtectedDevelopment);
     assert_eq!(attested.key_configuration(), KC);
-    assert_eq!(attested.facts().measurement(), &MEASUREMENT);
+    assert_eq!(attested.facts().registers(), [("value", MEASUREMENT)]);
     let verdict = attested.verdict().to_string();
     assert_eq!(verdict, "NOT PROTECTED (development)");
 }

@@ -11,25 +11,25 @@ use crate::fixtures::cbor::{self, Envelope};
 use crate::fixtures::pki::{TestKey, authority_draft, leaf_draft};
 use crate::time::UnixSeconds;
 
-pub(super) const NONCE: &[u8] = b"a nonce";
-pub(super) const USER_DATA: &[u8] = b"user data";
-pub(super) const PUBLIC_KEY: &[u8] = b"a public key";
+pub(crate) const NONCE: &[u8] = b"a nonce";
+pub(crate) const USER_DATA: &[u8] = b"user data";
+pub(crate) const PUBLIC_KEY: &[u8] = b"a public key";
 
 /// Everything a document is made of. The first register holds `[1; 48]` and so on.
-pub(super) struct Setup {
-    pub(super) leaf: CertificateDraft,
-    pub(super) middle: CertificateDraft,
-    pub(super) root: CertificateDraft,
+pub(crate) struct Setup {
+    pub(crate) leaf: CertificateDraft,
+    pub(crate) middle: CertificateDraft,
+    pub(crate) root: CertificateDraft,
     /// Names and encoded values, in order.
-    pub(super) fields: Vec<(&'static str, Vec<u8>)>,
-    pub(super) registers: Vec<(i64, Vec<u8>)>,
-    pub(super) envelope: Envelope,
-    pub(super) rules: Rules,
-    pub(super) now: UnixSeconds,
+    pub(crate) fields: Vec<(&'static str, Vec<u8>)>,
+    pub(crate) registers: Vec<(i64, Vec<u8>)>,
+    pub(crate) envelope: Envelope,
+    pub(crate) rules: Rules,
+    pub(crate) now: UnixSeconds,
 }
 
 impl Setup {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let (leaf, middle, root) = (TestKey::p384(1), TestKey::p384(2), TestKey::p384(3));
         Self {
             leaf: leaf_draft("leaf", "middle", &leaf),
@@ -52,13 +52,13 @@ impl Setup {
         }
     }
 
-    pub(super) fn with(mut self, edit: impl FnOnce(&mut Self)) -> Self {
+    pub(crate) fn with(mut self, edit: impl FnOnce(&mut Self)) -> Self {
         edit(&mut self);
         self
     }
 
     /// Sets a field, which comes last if it is new.
-    pub(super) fn field(mut self, name: &'static str, value: Vec<u8>) -> Self {
+    pub(crate) fn field(mut self, name: &'static str, value: Vec<u8>) -> Self {
         match self.fields.iter_mut().find(|(other, _)| *other == name) {
             Some(field) => field.1 = value,
             None => self.fields.push((name, value)),
@@ -67,17 +67,17 @@ impl Setup {
     }
 
     /// Root first.
-    pub(super) fn authorities(&self) -> Vec<Vec<u8>> {
+    pub(crate) fn authorities(&self) -> Vec<Vec<u8>> {
         let root = TestKey::p384(3);
         vec![root.certify(&self.root), root.certify(&self.middle)]
     }
 
-    pub(super) fn certificate(&self) -> Vec<u8> {
+    pub(crate) fn certificate(&self) -> Vec<u8> {
         TestKey::p384(2).certify(&self.leaf)
     }
 
     /// The fields with those that are not set by a test.
-    pub(super) fn entries(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
+    pub(crate) fn entries(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
         let authorities: Vec<_> = self
             .authorities()
             .iter()
@@ -97,16 +97,16 @@ impl Setup {
             .collect()
     }
 
-    pub(super) fn document(&self) -> Vec<u8> {
+    pub(crate) fn document(&self) -> Vec<u8> {
         self.envelope.seal(&cbor::map(&self.entries()))
     }
 
-    pub(super) fn anchors(&self) -> Anchors {
+    pub(crate) fn anchors(&self) -> Anchors {
         let root = self.authorities().remove(0);
         Anchors::with_root(&root).unwrap()
     }
 
-    pub(super) fn judge(&self, document: &[u8]) -> EvidenceAppraisal<Claims> {
+    pub(crate) fn judge(&self, document: &[u8]) -> EvidenceAppraisal<Claims> {
         appraise(
             &Evidence { document },
             &self.rules,
@@ -115,11 +115,11 @@ impl Setup {
         )
     }
 
-    pub(super) fn appraise(&self) -> EvidenceAppraisal<Claims> {
+    pub(crate) fn appraise(&self) -> EvidenceAppraisal<Claims> {
         self.judge(&self.document())
     }
 
-    pub(super) fn refusal(&self) -> Option<Code> {
+    pub(crate) fn refusal(&self) -> Option<Code> {
         self.appraise().verdict().err()
     }
 }

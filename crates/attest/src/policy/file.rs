@@ -1,15 +1,17 @@
 //! The policy file as it is written, and its way to a [`Policy`].
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use super::{
-    KeyConfigurationExpectations, NamedDigest, Platform, Policy, PolicyError, RequiredPart,
-    WeakenedRule, Weakening, defaults,
+    KeyConfigurationExpectations, NamedDigest, Platform, Policy, PolicyError, ReferenceValue,
+    RequiredPart, WeakenedRule, Weakening, defaults,
 };
 use crate::identifiers::{BlockId, KeyDigest, Measurement, Sha256Digest};
-use crate::nvidia;
 use crate::snp::rules::{self, GuestRestriction, PlatformFeature, RevocationRule, Rules};
 use crate::snp::{FirmwareVersion, Part, Product, Tcb};
+use crate::{nitro, nvidia};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -31,9 +33,29 @@ pub(super) struct File {
     #[serde(default)]
     sev_snp: SevSnp,
     #[serde(default)]
+    aws_nitro: AwsNitro,
+    #[serde(default)]
     nvidia: Nvidia,
     #[serde(default)]
     weakened: Vec<Weakening>,
+}
+
+/// What is demanded of AWS Nitro documents beyond the defaults, which are strict.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct AwsNitro {
+    maximum_age_seconds: Option<u64>,
+}
+
+impl AwsNitro {
+    fn rules(&self) -> Result<nitro::Rules, PolicyError> {
+        let age = self
+            .maximum_age_seconds
+            .unwrap_or(nitro::Rules::MAXIMUM_AGE);
+        let what = "aws-nitro.maximum-age-seconds";
+        check_range(what, age, 1, nitro::Rules::MAXIMUM_AGE)?;
+        Ok(nitro::Rules::strict().maximum_age(Some(age)))
+    }
 }
 
 /// What is demanded of NVIDIA devices beyond the defaults, which are strict.
@@ -76,15 +98,13 @@ impl Nvidia {
     }
 }
 
+/// Everything but name and platform is a register.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct MeasurementEntry {
     name: String,
-    /// Only SEV-SNP measures in 48 bytes today; the field keeps entries of
-    /// platforms to come apart.
-    #[serde(rename = "platform")]
-    _platform: Platform,
-    value: Measurement,
+    platform: Platform,
+    #[serde(flatten)]
+    registers: BTreeMap<String, Measurement>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -180,6 +200,7 @@ impl File {
             },
             required_parts: self.required,
             snp,
+            nitro: self.aws_nitro.rules()?,
             nvidia: self.nvidia.rules(),
             weakened: self.weakened,
         })
@@ -302,18 +323,41 @@ fn check_statements(loosened: &[WeakenedRule], stated: &[Weakening]) -> Result<(
     Ok(())
 }
 
-fn measurements(entries: Vec<MeasurementEntry>) -> Result<Vec<(String, Measurement)>, PolicyError> {
-    check_unique(&entries.iter().map(|entry| entry.value).collect::<Vec<_>>())?;
-    for entry in &entries {
-        check_text("name", &entry.name)?;
-        if entry.value.is_zero() {
+fn measurements(entries: Vec<MeasurementEntry>) -> Result<Vec<ReferenceValue>, PolicyError> {
+    let references: Vec<ReferenceValue> = entries
+        .into_iter()
+        .map(MeasurementEntry::into_reference)
+        .collect::<Result<_, _>>()?;
+    let values: Vec<_> = references
+        .iter()
+        .map(|reference| (reference.platform, &reference.registers))
+        .collect();
+    check_unique(&values)?;
+    Ok(references)
+}
+
+impl MeasurementEntry {
+    fn into_reference(mut self) -> Result<ReferenceValue, PolicyError> {
+        check_text("name", &self.name)?;
+        let platform = self.platform;
+        let got: Vec<String> = self.registers.keys().cloned().collect();
+        let expected = platform.registers();
+        let registers: Vec<Measurement> = expected
+            .iter()
+            .filter_map(|&name| self.registers.remove(name))
+            .collect();
+        if registers.len() != expected.len() || !self.registers.is_empty() {
+            return Err(PolicyError::Registers { platform, got });
+        }
+        if registers.iter().any(Measurement::is_zero) {
             return Err(PolicyError::ZeroMeasurement);
         }
+        Ok(ReferenceValue {
+            name: self.name,
+            platform,
+            registers,
+        })
     }
-    Ok(entries
-        .into_iter()
-        .map(|entry| (entry.name, entry.value))
-        .collect())
 }
 
 fn named_digests(entries: Vec<DigestEntry>) -> Result<Vec<NamedDigest>, PolicyError> {

@@ -104,7 +104,7 @@ fn evidence_that_is_no_list_of_devices_is_refused() {
 #[test]
 fn devices_of_another_vendor_are_refused() {
     let setup = node(&devices());
-    let roots = Roots::for_test(setup.anchors(), crate::nvidia::Anchors::vendor());
+    let roots = Roots::simulated(setup.anchors());
     let appraisal = appraise(&setup.bundle(), &setup.policy(), &roots, NOW);
     assert_eq!(appraisal.verdict(), Verdict::Refused(Code::RootNotPinned));
     let row = appraisal

@@ -222,7 +222,11 @@ fn the_json_has_the_fields_of_the_specification() {
     assert_eq!(node["ear.status"], "warning");
     assert_eq!(node["subrosa.verdict"], "verified-with-gaps");
     assert_eq!(node["subrosa.gaps"][0]["gap"], "checkpoint-absent");
-    assert_eq!(node["subrosa.facts"]["tcb"]["microcode"], 0x54);
+    let facts = &node["subrosa.facts"];
+    assert_eq!(facts["platform"], "sev-snp");
+    let measurement = crate::fixtures::MEASUREMENT.to_string();
+    assert_eq!(facts["measurement"]["value"], measurement);
+    assert_eq!(facts["claims"]["reported_tcb"]["microcode"], 0x54);
     assert_eq!(node["subrosa.checks"][0]["check"], "platform-allowed");
     assert_eq!(node["subrosa.checks"][0]["outcome"], "pass");
     assert!(node["subrosa.code"].is_null());

@@ -1,0 +1,76 @@
+//! What verified evidence says about the guest and its machine.
+
+use crate::identifiers::Measurement;
+use crate::policy::Platform;
+use crate::{nitro, snp};
+
+/// What verified evidence says about the guest and its machine.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Facts(PlatformClaims);
+
+/// The claims of each platform, by its own names.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum PlatformClaims {
+    /// An AWS Nitro attestation document.
+    AwsNitro(Box<nitro::Claims>),
+    /// An AMD SEV-SNP report.
+    SevSnp(Box<snp::Claims>),
+}
+
+impl Facts {
+    /// Kind of confidential computing hardware.
+    #[must_use]
+    pub fn platform(&self) -> Platform {
+        match self.0 {
+            PlatformClaims::AwsNitro(_) => Platform::AwsNitro,
+            PlatformClaims::SevSnp(_) => Platform::SevSnp,
+        }
+    }
+
+    /// Digests of the program that was started, by the names of
+    /// [`Platform::registers`]. A register that is not there is zero.
+    #[must_use]
+    pub fn registers(&self) -> Vec<(&'static str, Measurement)> {
+        let names = self.platform().registers().iter().copied();
+        match &self.0 {
+            PlatformClaims::AwsNitro(claims) => {
+                let value = |number| {
+                    let register = claims.register(number).unwrap_or_default();
+                    Measurement::new(register.try_into().unwrap_or([0; Measurement::LEN]))
+                };
+                names.zip((0..).map(value)).collect()
+            }
+            PlatformClaims::SevSnp(claims) => {
+                names.map(|name| (name, *claims.measurement())).collect()
+            }
+        }
+    }
+
+    /// The bytes that the guest put into its evidence to bind it to something.
+    #[must_use]
+    pub fn bound_data(&self) -> &[u8] {
+        match &self.0 {
+            PlatformClaims::AwsNitro(claims) => claims.user_data().unwrap_or_default(),
+            PlatformClaims::SevSnp(claims) => claims.report_data().as_bytes(),
+        }
+    }
+
+    /// Everything the evidence says.
+    #[must_use]
+    pub fn claims(&self) -> &PlatformClaims {
+        &self.0
+    }
+}
+
+impl From<nitro::Claims> for Facts {
+    fn from(claims: nitro::Claims) -> Self {
+        Self(PlatformClaims::AwsNitro(Box::new(claims)))
+    }
+}
+
+impl From<snp::Claims> for Facts {
+    fn from(claims: snp::Claims) -> Self {
+        Self(PlatformClaims::SevSnp(Box::new(claims)))
+    }
+}

@@ -1,0 +1,198 @@
+//! The checks of a bundle: its platform, then what is the same on all of them.
+
+use subtle::ConstantTimeEq;
+
+use super::check::{Check, Group, Recorder};
+use super::gpus::check_gpus;
+use super::{Code, Facts, Gap, Origin, Roots, list};
+use crate::binding;
+use crate::bundle::{Bundle, PlatformEvidence};
+use crate::nitro;
+use crate::policy::{Platform, Policy, RequiredPart};
+use crate::snp::checks;
+use crate::time::UnixSeconds;
+
+pub(super) fn run_checks(
+    bundle: &Bundle,
+    policy: &Policy,
+    roots: &Roots,
+    origin: Origin,
+    now: UnixSeconds,
+    recorder: &mut Recorder,
+) -> Option<Facts> {
+    check_reference_values(policy, recorder);
+    let evidence = bundle.platform_evidence();
+    let platform = evidence.platform();
+    recorder.compare(
+        Check::PlatformAllowed,
+        policy.platforms.contains(&platform),
+        Code::PlatformNotAllowed,
+        list(policy.platforms.iter()),
+        platform.to_string(),
+    );
+    let facts = verify_platform(&evidence, policy, roots, now, recorder)?;
+    check_measurement(&facts, policy, recorder);
+    check_binding(&facts, bundle, recorder);
+    check_gpus(bundle, policy, roots, now, recorder);
+    check_parts(bundle, policy, recorder);
+    check_host(platform, origin, recorder);
+    Some(facts)
+}
+
+/// Runs the checks of the platform the evidence is of.
+fn verify_platform(
+    evidence: &PlatformEvidence<'_>,
+    policy: &Policy,
+    roots: &Roots,
+    now: UnixSeconds,
+    recorder: &mut Recorder,
+) -> Option<Facts> {
+    match evidence {
+        PlatformEvidence::AwsNitro(evidence) => {
+            recorder.expect(&[Group::Nitro]);
+            nitro::verify(evidence, &policy.nitro, &roots.nitro, now, recorder).map(Facts::from)
+        }
+        PlatformEvidence::SevSnp(evidence) => {
+            recorder.expect(&[Group::Snp]);
+            checks::verify(evidence, policy, &roots.snp, now, recorder).map(Facts::from)
+        }
+    }
+}
+
+/// Nothing is compared with nothing: a policy without values refuses.
+fn check_reference_values(policy: &Policy, recorder: &mut Recorder) {
+    let expectations = &policy.expectations;
+    let empty: Vec<_> = [
+        ("measurements", policy.measurements.is_empty()),
+        ("weights", expectations.weights.is_empty()),
+        ("configurations", expectations.configurations.is_empty()),
+        ("releases", expectations.releases.is_empty()),
+    ]
+    .into_iter()
+    .filter_map(|(name, is_empty)| is_empty.then_some(name))
+    .collect();
+    let actual = if empty.is_empty() {
+        "each has at least one".to_owned()
+    } else {
+        format!("none: {}", empty.join(", "))
+    };
+    recorder.compare(
+        Check::ReferenceValues,
+        empty.is_empty(),
+        Code::ReferenceValuesEmpty,
+        "measurements, weights, configurations and releases",
+        actual,
+    );
+}
+
+fn check_measurement(facts: &Facts, policy: &Policy, recorder: &mut Recorder) {
+    let registers = facts.registers();
+    let found = policy
+        .measurements
+        .iter()
+        .find(|reference| reference.matches(facts.platform(), &registers));
+    let values = list(registers.iter().map(|(name, value)| match registers.len() {
+        1 => value.to_string(),
+        _ => format!("{name} {value}"),
+    }));
+    recorder.compare(
+        Check::Measurement,
+        found.is_some(),
+        Code::MeasurementNotAllowed,
+        list(policy.measurements.iter().map(|reference| &reference.name)),
+        match found {
+            Some(reference) => format!("{}: {values}", reference.name),
+            None => values,
+        },
+    );
+}
+
+fn check_binding(facts: &Facts, bundle: &Bundle, recorder: &mut Recorder) {
+    let expected = binding::report_data(
+        bundle.key_configuration(),
+        bundle.checkpoint(),
+        bundle.gpu_evidence(),
+    );
+    let actual = facts.bound_data();
+    recorder.compare(
+        Check::ReportData,
+        bool::from(expected.as_slice().ct_eq(actual)),
+        Code::ReportDataMismatch,
+        hex::encode(expected),
+        hex::encode(actual),
+    );
+}
+
+/// Parts that this version can carry and bind, but not verify.
+fn check_parts(bundle: &Bundle, policy: &Policy, recorder: &mut Recorder) {
+    for (check, part, is_there, absent, unverified) in [
+        (
+            Check::Checkpoint,
+            RequiredPart::Checkpoint,
+            bundle.checkpoint().is_some(),
+            Gap::CheckpointAbsent,
+            Gap::CheckpointNotVerified,
+        ),
+        (
+            Check::ReleaseLogged,
+            RequiredPart::ReleaseProof,
+            bundle.release_proof().is_some(),
+            Gap::ReleaseNotLogged,
+            Gap::ReleaseNotLogged,
+        ),
+        (
+            Check::MachineAdmitted,
+            RequiredPart::MachineProof,
+            bundle.machine_proof().is_some(),
+            Gap::MachineNotProven,
+            Gap::MachineNotProven,
+        ),
+    ] {
+        let is_required = policy.required_parts.contains(&part);
+        match (is_there, is_required) {
+            (false, true) => recorder.fail(check, Code::EvidenceMissing, "absent"),
+            (true, true) => recorder.fail(
+                check,
+                Code::RequiredCheckNotRun,
+                "present, not verifiable by this version",
+            ),
+            (false, false) => recorder.gap(check, absent),
+            (true, false) => recorder.gap(check, unverified),
+        }
+    }
+}
+
+/// A vendor's signature over a guest that cannot be debugged or migrated means
+/// that the host is excluded. A root that somebody generated means nothing.
+fn check_host(platform: Platform, origin: Origin, recorder: &mut Recorder) {
+    if origin == Origin::Simulated {
+        recorder.simulated(Check::ExcludesHost);
+        return;
+    }
+    let (grounds, why): (&[Check], _) = match platform {
+        Platform::AwsNitro => (
+            &[Check::NitroChain, Check::NitroSignature, Check::NitroDebug],
+            "an enclave apart from its parent instance, not in debug mode",
+        ),
+        Platform::SevSnp => (
+            &[
+                Check::CertificateChain,
+                Check::ReportSignature,
+                Check::GuestPolicyFormat,
+                Check::GuestDebug,
+                Check::GuestMigration,
+                Check::Vmpl,
+            ],
+            "encrypted, integrity-protected memory; no debugging; no migration",
+        ),
+    };
+    if grounds.iter().all(|&check| recorder.passed(check)) {
+        recorder.pass(Check::ExcludesHost, why);
+    } else {
+        recorder.fail(
+            Check::ExcludesHost,
+            Code::HostNotExcluded,
+            "a check it rests on did not pass",
+        );
+    }
+}
