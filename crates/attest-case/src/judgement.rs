@@ -26,6 +26,15 @@ impl Judgement {
         }
     }
 
+    /// Accepted without an appraisal, for what proves nothing by itself.
+    pub(crate) fn accepted(claims: Value) -> Self {
+        Self {
+            code: None,
+            claims,
+            gaps: Vec::new(),
+        }
+    }
+
     /// A refusal before any appraisal.
     pub(crate) fn refused(code: Code) -> Self {
         Self {

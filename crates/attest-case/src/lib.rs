@@ -12,10 +12,14 @@
 
 mod case;
 mod compare;
+mod dcap;
+mod eventlog;
 mod judgement;
 mod nitro;
 mod nvidia;
+mod sgx;
 mod snp;
+mod tdx;
 mod tpm;
 
 pub use case::{Case, CaseError, Description};
@@ -32,9 +36,12 @@ pub fn judge(case: &Case) -> Result<Judgement, CaseError> {
     let kind = case.kind();
     // Each platform has its own kinds; what none of them knows is never a pass.
     match kind.split_once('-').map_or(kind, |(platform, _)| platform) {
+        "eventlog" => Ok(eventlog::judge(case)),
         "nitro" => nitro::judge(case),
         "nvidia" => nvidia::judge(case),
+        "sgx" => sgx::judge(case),
         "snp" => snp::judge(case),
+        "tdx" => tdx::judge(case),
         "tpm2" => tpm::judge(case),
         _ => Ok(Judgement::unsupported()),
     }

@@ -19,7 +19,15 @@ use serde_json::Value;
 use subrosa_attest_case::{Case, Description, Difference, compare_claims, judge};
 
 /// Platforms whose cases must all be judged as labelled.
-const PLATFORMS: &[&str] = &["aws-nitro", "nvidia-gpu", "sev-snp", "tpm2"];
+const PLATFORMS: &[&str] = &[
+    "aws-nitro",
+    "eventlog",
+    "nvidia-gpu",
+    "sev-snp",
+    "sgx",
+    "tdx",
+    "tpm2",
+];
 
 /// Labels that hold only the first bytes of what the evidence says.
 const CUT_SHORT: &[(&str, &str)] = &[

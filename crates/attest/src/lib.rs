@@ -18,7 +18,7 @@
 //! what it cannot check it names as a [`Gap`], never as a pass.
 //!
 //! Read the modules in this order: [`bundle`], [`policy`], [`appraisal`], [`snp`],
-//! [`nvidia`].
+//! [`nvidia`], [`dcap`], [`tdx`], [`sgx`].
 //! The formats are `spec/evidence-bundle.md`, `spec/policy.md` and
 //! `spec/verdicts.md`.
 
@@ -30,6 +30,7 @@ pub mod bundle;
     reason = "shared by platforms, which use different parts of it"
 )]
 pub mod cose;
+pub mod dcap;
 #[cfg(any(test, feature = "development"))]
 pub mod development;
 #[allow(
@@ -41,12 +42,14 @@ pub mod identifiers;
 pub mod nitro;
 pub mod nvidia;
 pub mod policy;
+pub mod sgx;
 #[allow(
     dead_code,
     reason = "shared by platforms, which use different parts of it"
 )]
 mod signature;
 pub mod snp;
+pub mod tdx;
 pub mod time;
 pub mod tpm;
 #[allow(

@@ -20,7 +20,6 @@ mod cursor;
 #[cfg(test)]
 pub(crate) mod fixtures;
 mod opaque;
-mod pem;
 mod rim;
 mod rules;
 mod spdm;

@@ -11,8 +11,10 @@
 //! everything else is strict DER.
 
 pub(crate) mod certificate;
+pub(crate) mod crl;
 pub(crate) mod ocsp;
 pub(crate) mod path;
+pub(crate) mod pem;
 pub(crate) mod signed;
 
 pub use certificate::{Certificate, CertificateError};

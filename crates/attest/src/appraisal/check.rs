@@ -52,6 +52,8 @@ macro_rules! checks {
 pub(crate) enum Group {
     /// A bundle as a whole.
     Bundle,
+    /// What Intel TDX and SGX share: quotes and Intel's collateral.
+    Dcap,
     /// AWS Nitro Enclaves.
     Nitro,
     /// NVIDIA GPUs and switches.
@@ -60,8 +62,12 @@ pub(crate) enum Group {
     NvidiaCertificates,
     /// NVIDIA's reference manifests.
     NvidiaManifests,
+    /// Intel SGX.
+    Sgx,
     /// AMD SEV-SNP.
     Snp,
+    /// Intel TDX.
+    Tdx,
     /// Quotes of a TPM 2.0.
     Tpm,
     /// The certificates of a TPM's attestation key.
@@ -179,6 +185,57 @@ checks! {
         TpmPcrSelection = "tpm-pcr-selection", Required, "does the quote cover the registers it must?";
         TpmPcrDigest = "tpm-pcr-digest", GapAllowed, "are the registers' values those that were quoted?";
         TpmPcrValues = "tpm-pcr-values", WhenAsked, "do the registers hold accepted values?";
+    }
+
+    Dcap {
+        QuoteFormat = "quote-format", Required, "is the quote well formed?";
+        QuoteCertificates = "quote-certificates", Required, "do the platform's certificates lead to a pinned root?";
+        AttestationKey = "attestation-key", Required, "did the platform's key endorse the attestation key?";
+        QuoteSignature = "quote-signature", Required, "did the attestation key sign the quote?";
+        TcbInfo = "tcb-info", Required, "is the TCB info the vendor's, in date and for this platform?";
+        QeIdentity = "qe-identity", Required, "is the quoting enclave's identity the vendor's and in date?";
+        PlatformRevocation = "platform-revocation", Required, "is no certificate of platform or collateral revoked?";
+        TcbEvaluation = "tcb-evaluation", Required, "is the collateral of one issue, and recent enough?";
+        QuotingEnclave = "quoting-enclave", Required, "is it the vendor's quoting enclave?";
+    }
+
+    Tdx {
+        QuotedTd = "quoted-td", Required, "is the quote about a trust domain?";
+        TdxModule = "tdx-module", Required, "is it the vendor's TDX module?";
+    }
+
+    Sgx {
+        QuotedEnclave = "quoted-enclave", Required, "is the quote about an enclave?";
+    }
+
+    Dcap {
+        TcbStatus = "tcb-status", GapAllowed, "is the firmware up to date?";
+        TcbAdvisories = "tcb-advisories", Required, "does no advisory concern the firmware but allowed ones?";
+        PlatformConfiguration = "platform-configuration", WhenAsked, "is the platform configured as demanded?";
+    }
+
+    Tdx {
+        TdAttributes = "td-attributes", Required, "are the attributes of the trust domain well formed and allowed?";
+        TdDebug = "td-debug", Required, "is debugging of the trust domain forbidden?";
+        TdMigration = "td-migration", Required, "can the trust domain not be migrated?";
+        TdSeptVe = "td-sept-ve", GapAllowed, "are faults about memory kept from the guest?";
+        TdXfam = "td-xfam", Required, "are the processor features of the trust domain well formed?";
+        TdService = "td-service", GapAllowed, "is no service trust domain bound?";
+        TdModuleMeasurement = "td-module-measurement", WhenAsked, "is it an allowed TDX module?";
+        TdRegisters = "td-registers", WhenAsked, "do the run-time registers have the demanded values?";
+        TdEventLog = "td-event-log", WhenAsked, "does the event log give the run-time registers?";
+        TdIdentity = "td-identity", WhenAsked, "are configuration and owner the demanded ones?";
+    }
+
+    Sgx {
+        EnclaveDebug = "enclave-debug", Required, "is debugging of the enclave forbidden?";
+        EnclaveAttributes = "enclave-attributes", Required, "are the attributes of the enclave well formed and allowed?";
+        EnclaveProvisionKey = "enclave-provision-key", GapAllowed, "is the provisioning key kept from the enclave?";
+        EnclaveMeasurement = "enclave-measurement", WhenAsked, "is it an allowed enclave?";
+        EnclaveSigner = "enclave-signer", WhenAsked, "did an allowed key sign the enclave?";
+        EnclaveProduct = "enclave-product", WhenAsked, "is it the demanded product?";
+        EnclaveSvn = "enclave-svn", WhenAsked, "is the enclave's security version high enough?";
+        EnclaveConfiguration = "enclave-configuration", WhenAsked, "are configuration and family the demanded ones?";
     }
 
     Bundle {

@@ -28,10 +28,14 @@ macro_rules! codes {
 }
 
 codes! {
+    /// An advisory concerns the firmware that the policy does not allow.
+    AdvisoryNotAllowed = "advisory-not-allowed",
     /// The host has not finished checking memory for aliases.
     AliasCheckIncomplete = "alias-check-incomplete",
     /// The attestation key is not the one that is certified or named.
     AttestationKeyMismatch = "attestation-key-mismatch",
+    /// The platform did not endorse the key that signed the quote.
+    AttestationKeyNotEndorsed = "attestation-key-not-endorsed",
     /// The attestation key may leave its TPM, or sign what no TPM made.
     AttestationKeyNotRestricted = "attestation-key-not-restricted",
     /// The digest of the author key is not one the policy lists.
@@ -50,8 +54,24 @@ codes! {
     ChipIdMasked = "chip-id-masked",
     /// The report comes from another chip than its certificate.
     ChipIdMismatch = "chip-id-mismatch",
+    /// Collateral does not have the form the vendor specifies.
+    CollateralMalformed = "collateral-malformed",
+    /// Collateral is for another platform, or of two issues.
+    CollateralMismatch = "collateral-mismatch",
+    /// Collateral's signature does not verify.
+    CollateralSignature = "collateral-signature",
+    /// Collateral is too old, or from the future.
+    CollateralStale = "collateral-stale",
+    /// Configuration or owner is not the one in the policy.
+    ConfigurationIdMismatch = "configuration-id-mismatch",
     /// The device's firmware is in a debug or insecure state.
     DeviceNotSecure = "device-not-secure",
+    /// Collateral is of an older issue than the policy allows.
+    EvaluationNumberBelowMinimum = "evaluation-number-below-minimum",
+    /// The event log does not have the form its standard specifies.
+    EventLogMalformed = "event-log-malformed",
+    /// The event log does not give the registers in the report.
+    EventLogMismatch = "event-log-mismatch",
     /// A part the policy insists on is missing.
     EvidenceMissing = "evidence-missing",
     /// GPUs and switches do not name each other, or one is there twice.
@@ -68,6 +88,8 @@ codes! {
     GpuModeNotAllowed = "gpu-mode-not-allowed",
     /// The guest accepts older firmware interfaces than the policy allows.
     GuestAbiBelowMinimum = "guest-abi-below-minimum",
+    /// The guest has an attribute that the policy does not allow.
+    GuestAttributeNotAllowed = "guest-attribute-not-allowed",
     /// The guest may use CXL memory.
     GuestCxlAllowed = "guest-cxl-allowed",
     /// The host may debug the guest, which shows it everything.
@@ -104,6 +126,8 @@ codes! {
     MeasurementNotAllowed = "measurement-not-allowed",
     /// A mitigation that the policy insists on is not active.
     MitigationMissing = "mitigation-missing",
+    /// The TDX module is not the vendor's, or its collateral is missing.
+    ModuleMismatch = "module-mismatch",
     /// The evidence was made for another nonce.
     NonceMismatch = "nonce-mismatch",
     /// The quote covers another bank of registers than is accepted, or several.
@@ -122,8 +146,12 @@ codes! {
     ProductMismatch = "product-mismatch",
     /// The policy does not allow the processor generation.
     ProductNotAllowed = "product-not-allowed",
+    /// The quoting enclave is not the vendor's.
+    QuotingEnclaveMismatch = "quoting-enclave-mismatch",
     /// The policy lists no value that evidence could be compared with.
     ReferenceValuesEmpty = "reference-values-empty",
+    /// A run-time register does not have the value in the policy.
+    RegisterMismatch = "register-mismatch",
     /// The report is bound to another key configuration, checkpoint or GPU evidence.
     ReportDataMismatch = "report-data-mismatch",
     /// The report was made later than now.
@@ -148,16 +176,28 @@ codes! {
     Revoked = "revoked",
     /// The root key is not one of the vendor's.
     RootNotPinned = "root-not-pinned",
+    /// Another guest may act on this one, such as one that migrates it.
+    ServiceGuestBound = "service-guest-bound",
     /// A signature is made with an algorithm that is not accepted, or not with the key's.
     SignatureAlgorithmNotAllowed = "signature-algorithm-not-allowed",
+    /// The program is signed by a key that the policy does not list.
+    SignerNotAllowed = "signer-not-allowed",
     /// The report says that another kind of key signed it, or none.
     SigningKeyMismatch = "signing-key-mismatch",
     /// A firmware component is below the policy's floor.
     TcbBelowFloor = "tcb-below-floor",
     /// The firmware levels in the report contradict each other.
     TcbInconsistent = "tcb-inconsistent",
+    /// The firmware is below every level the vendor names.
+    TcbLevelMissing = "tcb-level-missing",
     /// The report's firmware level is not the one its certificate is for.
     TcbMismatch = "tcb-mismatch",
+    /// The firmware is known to be vulnerable, and newer firmware is there.
+    TcbOutOfDate = "tcb-out-of-date",
+    /// The firmware is compromised.
+    TcbRevoked = "tcb-revoked",
+    /// The policy does not allow the status of the firmware.
+    TcbStatusNotAllowed = "tcb-status-not-allowed",
     /// The evidence is of a platform that this version cannot verify.
     UnsupportedPlatform = "unsupported-platform",
     /// The host asked for the report, not the guest.

@@ -12,6 +12,8 @@ pub enum Gap {
     CheckpointAbsent,
     /// A checkpoint is there and bound, and this version cannot verify it.
     CheckpointNotVerified,
+    /// The enclave may use the provisioning key.
+    EnclaveProvisionKey,
     /// The report is bound to no GPU evidence.
     GpuEvidenceAbsent,
     /// Switches between GPUs, or GPUs behind switches, are not in the evidence.
@@ -36,6 +38,16 @@ pub enum Gap {
     RevocationNotChecked,
     /// The revocation list is older than its issuer intended.
     RevocationStale,
+    /// Another guest may act on this one.
+    ServiceGuestBound,
+    /// The platform needs to be configured against known attacks.
+    TcbConfigurationNeeded,
+    /// The platform is safe only for hardened software.
+    TcbHardeningNeeded,
+    /// The firmware is known to be vulnerable.
+    TcbOutOfDate,
+    /// The host may raise faults about memory in the guest.
+    TdMemoryFaultsVisible,
     /// Nothing says what the attestation key may do.
     TpmKeyAttributesUnknown,
     /// No certificates lead from the attestation key to a root.
@@ -58,6 +70,7 @@ impl Gap {
         match self {
             Self::CheckpointAbsent => "checkpoint-absent",
             Self::CheckpointNotVerified => "checkpoint-not-verified",
+            Self::EnclaveProvisionKey => "enclave-provision-key",
             Self::GpuEvidenceAbsent => "gpu-evidence-absent",
             Self::GpuFabricNotVerified => "gpu-fabric-not-verified",
             Self::GpuFirmwareIdAbsent => "gpu-firmware-id-absent",
@@ -70,6 +83,11 @@ impl Gap {
             Self::ReleaseNotLogged => "release-not-logged",
             Self::RevocationNotChecked => "revocation-not-checked",
             Self::RevocationStale => "revocation-stale",
+            Self::ServiceGuestBound => "service-guest-bound",
+            Self::TcbConfigurationNeeded => "tcb-configuration-needed",
+            Self::TcbHardeningNeeded => "tcb-hardening-needed",
+            Self::TcbOutOfDate => "tcb-out-of-date",
+            Self::TdMemoryFaultsVisible => "td-memory-faults-visible",
             Self::TpmKeyAttributesUnknown => "tpm-key-attributes-unknown",
             Self::TpmKeyNotCertified => "tpm-key-not-certified",
             Self::TpmNonceNotCompared => "tpm-nonce-not-compared",
@@ -83,6 +101,7 @@ impl Gap {
         match self {
             Self::CheckpointAbsent => "no log checkpoint is bound to the report, so its age is known only from the key's own dates".into(),
             Self::CheckpointNotVerified => "a log checkpoint is bound to the report, but this version cannot verify it".into(),
+            Self::EnclaveProvisionKey => "the enclave may use the provisioning key, which names the platform across owners".into(),
             Self::GpuEvidenceAbsent => "no GPU evidence is bound to the report, so a GPU, if one is used, is unverified".into(),
             Self::GpuFabricNotVerified => "switches between GPUs, or GPUs behind switches, are not in the evidence".into(),
             Self::GpuFirmwareIdAbsent => "the device's report does not name the firmware that made it".into(),
@@ -95,6 +114,11 @@ impl Gap {
             Self::ReleaseNotLogged => "no log proof that this release is public".into(),
             Self::RevocationNotChecked => "no revocation list was supplied".into(),
             Self::RevocationStale => "the revocation list is older than its issuer intended".into(),
+            Self::ServiceGuestBound => "another guest may act on this one, and which one was not checked".into(),
+            Self::TcbConfigurationNeeded => "the platform needs to be configured against known attacks".into(),
+            Self::TcbHardeningNeeded => "the platform is safe only for software that is hardened against known attacks".into(),
+            Self::TcbOutOfDate => "the firmware is known to be vulnerable, and newer firmware is there".into(),
+            Self::TdMemoryFaultsVisible => "the host may raise faults about memory in the guest (SEPT_VE_DISABLE is not set)".into(),
             Self::TpmKeyAttributesUnknown => "nothing says what the attestation key may do, so it may sign what no TPM made".into(),
             Self::TpmKeyNotCertified => "no certificates lead from the attestation key to a root, so whose TPM it is follows from elsewhere or not at all".into(),
             Self::TpmNonceNotCompared => "nobody said which nonce to expect, so the quote may be old".into(),

@@ -29,6 +29,12 @@ impl<'a> Reader<'a> {
         Some(taken)
     }
 
+    /// Reads past `length` reserved bytes, which must be zero.
+    pub(crate) fn zeros(&mut self, length: usize) -> Option<()> {
+        let reserved = self.take(length)?;
+        reserved.iter().all(|&byte| byte == 0).then_some(())
+    }
+
     pub(crate) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         self.take(N)?.try_into().ok()
     }

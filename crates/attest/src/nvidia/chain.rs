@@ -16,12 +16,12 @@ use der::{Decode, Reader, SliceReader, Tag, TagNumber, Tagged};
 use x509_cert::name::{Name, RelativeDistinguishedName};
 
 use super::anchors::Anchors;
-use super::pem;
+
 use crate::identifiers::Sha384Digest;
 use crate::signature::PublicKey;
 use crate::time::UnixSeconds;
 use crate::x509::path::{self, Leaf};
-use crate::x509::{Certificate, PathError};
+use crate::x509::{Certificate, PathError, pem};
 
 /// What a verified chain says about a device.
 #[derive(Clone, Debug)]

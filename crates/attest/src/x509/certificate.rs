@@ -111,6 +111,12 @@ impl Certificate {
         self.tbs.subject()
     }
 
+    /// The common name of the subject, if it has exactly one.
+    pub(crate) fn common_name(&self) -> Option<String> {
+        let name = self.subject().common_name().ok()??;
+        Some(name.value().into_owned())
+    }
+
     pub(crate) fn issuer(&self) -> &Name {
         self.tbs.issuer()
     }

@@ -8,8 +8,8 @@ use sha2::{Digest, Sha384};
 
 use super::canonical::{self, Scope};
 use super::xml::Element;
-use crate::nvidia::pem::base64_lines;
 use crate::signature::{Hash, PublicKey, Scheme};
+use crate::x509::pem::base64_lines;
 
 /// A signature whose form is known and of which nothing is verified.
 #[derive(Clone, Debug)]

@@ -1,10 +1,10 @@
-//! Certificates as text (RFC 7468), as NVML and NSCQ hand them out.
+//! Certificates as text (RFC 7468).
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 /// Reads between one and `most` certificates, with nothing but white space between them, into their DER.
-pub(super) fn certificates(text: &[u8], most: usize) -> Option<Vec<Vec<u8>>> {
+pub(crate) fn certificates(text: &[u8], most: usize) -> Option<Vec<Vec<u8>>> {
     let mut rest = core::str::from_utf8(text).ok()?.trim_ascii();
     let mut certificates = Vec::new();
     while !rest.is_empty() {
@@ -19,7 +19,7 @@ pub(super) fn certificates(text: &[u8], most: usize) -> Option<Vec<Vec<u8>>> {
 }
 
 /// Decodes base64 that is broken into lines.
-pub(super) fn base64_lines(text: &str) -> Option<Vec<u8>> {
+pub(crate) fn base64_lines(text: &str) -> Option<Vec<u8>> {
     let is_space = |character: char| character.is_ascii_whitespace();
     STANDARD.decode(text.replace(is_space, "")).ok()
 }
