@@ -79,6 +79,14 @@ hex_bytes! {
     BlockId, 16
 }
 hex_bytes! {
+    /// What an Arm platform is made of: its hardware and immutable firmware.
+    ImplementationId, 32
+}
+hex_bytes! {
+    /// Identifier of one Arm platform.
+    InstanceId, 33
+}
+hex_bytes! {
     /// SHA-384 digest of an ID block's public key.
     KeyDigest, 48
 }

@@ -23,12 +23,10 @@
 //! `spec/verdicts.md`.
 
 pub mod appraisal;
+pub mod arm;
 pub mod binding;
 pub mod bundle;
-#[allow(
-    dead_code,
-    reason = "shared by platforms, which use different parts of it"
-)]
+pub mod cca;
 pub mod cose;
 pub mod dcap;
 #[cfg(any(test, feature = "development"))]

@@ -52,6 +52,8 @@ macro_rules! checks {
 pub(crate) enum Group {
     /// A bundle as a whole.
     Bundle,
+    /// Arm CCA.
+    Cca,
     /// What Intel TDX and SGX share: quotes and Intel's collateral.
     Dcap,
     /// AWS Nitro Enclaves.
@@ -151,6 +153,21 @@ checks! {
         GpuManifestMatch = "gpu-manifest-match", GapAllowed, "are the manifests for this driver and firmware?";
         GpuMeasurements = "gpu-measurements", GapAllowed, "are the measurements those of the manifests?";
         GpuFabric = "gpu-fabric", GapAllowed, "do GPUs and switches belong together?";
+    }
+
+    Cca {
+        CcaFormat = "cca-format", Required, "is the token well formed?";
+        CcaProfile = "cca-profile", Required, "are the token's profiles accepted?";
+        CcaPlatformKey = "cca-platform-key", Required, "is a key endorsed for this platform?";
+        CcaPlatformSignature = "cca-platform-signature", Required, "did that key sign the platform token?";
+        CcaLifecycle = "cca-lifecycle", Required, "is the platform in its secured state?";
+        CcaComponents = "cca-components", GapAllowed, "is the platform's software among the accepted?";
+        CcaRealmKey = "cca-realm-key", Required, "does the platform vouch for the realm's key?";
+        CcaRealmSignature = "cca-realm-signature", Required, "did that key sign the realm token?";
+        CcaChallenge = "cca-challenge", WhenAsked, "is it the demanded challenge?";
+        CcaInitialMeasurement = "cca-initial-measurement", WhenAsked, "is it a demanded realm?";
+        CcaExtensibleMeasurements = "cca-extensible-measurements", WhenAsked, "are they the demanded measurements?";
+        CcaPersonalization = "cca-personalization", WhenAsked, "is it the demanded personalization value?";
     }
 
     Nitro {

@@ -112,6 +112,8 @@ codes! {
     ImageIdMismatch = "image-id-mismatch",
     /// The intermediate key is not one of the vendor's.
     IntermediateNotPinned = "intermediate-not-pinned",
+    /// The platform is not in its secured state.
+    LifecycleNotSecured = "lifecycle-not-secured",
     /// The evidence does not say which machine it comes from.
     MachineNotIdentified = "machine-not-identified",
     /// Two reference manifests speak for the same measurement.
@@ -146,8 +148,12 @@ codes! {
     ProductMismatch = "product-mismatch",
     /// The policy does not allow the processor generation.
     ProductNotAllowed = "product-not-allowed",
+    /// The token has a profile that is unknown or not accepted.
+    ProfileNotAllowed = "profile-not-allowed",
     /// The quoting enclave is not the vendor's.
     QuotingEnclaveMismatch = "quoting-enclave-mismatch",
+    /// The platform vouches for another realm key.
+    RealmKeyMismatch = "realm-key-mismatch",
     /// The policy lists no value that evidence could be compared with.
     ReferenceValuesEmpty = "reference-values-empty",
     /// A run-time register does not have the value in the policy.

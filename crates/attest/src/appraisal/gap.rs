@@ -40,6 +40,8 @@ pub enum Gap {
     RevocationStale,
     /// Another guest may act on this one.
     ServiceGuestBound,
+    /// Nothing says which software below the attested program is accepted.
+    SoftwareNotCompared,
     /// The platform needs to be configured against known attacks.
     TcbConfigurationNeeded,
     /// The platform is safe only for hardened software.
@@ -84,6 +86,7 @@ impl Gap {
             Self::RevocationNotChecked => "revocation-not-checked",
             Self::RevocationStale => "revocation-stale",
             Self::ServiceGuestBound => "service-guest-bound",
+            Self::SoftwareNotCompared => "software-not-compared",
             Self::TcbConfigurationNeeded => "tcb-configuration-needed",
             Self::TcbHardeningNeeded => "tcb-hardening-needed",
             Self::TcbOutOfDate => "tcb-out-of-date",
@@ -115,6 +118,7 @@ impl Gap {
             Self::RevocationNotChecked => "no revocation list was supplied".into(),
             Self::RevocationStale => "the revocation list is older than its issuer intended".into(),
             Self::ServiceGuestBound => "another guest may act on this one, and which one was not checked".into(),
+            Self::SoftwareNotCompared => "no values were given to compare the platform's software with".into(),
             Self::TcbConfigurationNeeded => "the platform needs to be configured against known attacks".into(),
             Self::TcbHardeningNeeded => "the platform is safe only for software that is hardened against known attacks".into(),
             Self::TcbOutOfDate => "the firmware is known to be vulnerable, and newer firmware is there".into(),

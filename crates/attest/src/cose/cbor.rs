@@ -112,11 +112,6 @@ impl<'a> Reader<'a> {
         Ok(is_null)
     }
 
-    /// Whether the next item is a byte string.
-    pub(crate) fn is_bytes(&self) -> Result<bool, CborError> {
-        Ok(self.next_type()? == Type::Bytes)
-    }
-
     /// Whether the next item is an integer.
     pub(crate) fn is_integer(&self) -> Result<bool, CborError> {
         Ok(is_integer(self.next_type()?))

@@ -199,6 +199,7 @@ fn the_specification_names_every_code_check_and_gap() {
         Gap::ReleaseNotLogged,
         Gap::RevocationNotChecked,
         Gap::RevocationStale,
+        Gap::SoftwareNotCompared,
         Gap::TpmKeyAttributesUnknown,
         Gap::TpmKeyNotCertified,
         Gap::TpmNonceNotCompared,
