@@ -108,7 +108,6 @@ impl Case {
     }
 
     /// Whether a machine made the evidence.
-    #[expect(dead_code, reason = "platforms with test keys ask for it")]
     pub(crate) fn is_real(&self) -> bool {
         self.description.real_hardware_evidence
     }
@@ -162,6 +161,12 @@ impl Case {
             .unwrap_or_default()
     }
 
+    /// The public key of `STEM.pem`: a `SubjectPublicKeyInfo`, DER.
+    pub(crate) fn public_key(&self, stem: &str) -> Option<Vec<u8>> {
+        let text = self.file(&format!("{stem}.pem"))?;
+        pem_blocks(text, "PUBLIC KEY").into_iter().next()
+    }
+
     /// The one certificate of `STEM.der` or `STEM.pem`, in DER.
     pub(crate) fn certificate(&self, stem: &str) -> Option<Vec<u8>> {
         self.certificates(stem).into_iter().next()
@@ -187,8 +192,7 @@ impl FileDescription {
     }
 }
 
-/// The certificates in PEM text (RFC 7468), each in DER; what cannot be decoded
-/// becomes an empty one, which every reader refuses.
+/// The certificates in PEM text, each in DER.
 pub(crate) fn pem_certificates(text: &[u8]) -> Vec<Vec<u8>> {
     pem_blocks(text, "CERTIFICATE")
 }

@@ -11,6 +11,7 @@
 //! The crate does no I/O, so the same judgement runs in a browser.
 
 mod case;
+mod cca;
 mod compare;
 mod dcap;
 mod eventlog;
@@ -36,6 +37,7 @@ pub fn judge(case: &Case) -> Result<Judgement, CaseError> {
     let kind = case.kind();
     // Each platform has its own kinds; what none of them knows is never a pass.
     match kind.split_once('-').map_or(kind, |(platform, _)| platform) {
+        "cca" => cca::judge(case),
         "eventlog" => Ok(eventlog::judge(case)),
         "nitro" => nitro::judge(case),
         "nvidia" => nvidia::judge(case),

@@ -20,6 +20,7 @@ use subrosa_attest_case::{Case, Description, Difference, compare_claims, judge};
 
 /// Platforms whose cases must all be judged as labelled.
 const PLATFORMS: &[&str] = &[
+    "arm-cca",
     "aws-nitro",
     "eventlog",
     "nvidia-gpu",
@@ -34,6 +35,9 @@ const CUT_SHORT: &[(&str, &str)] = &[
     ("aws-nitro/evervault-in-cert", "nonce"),
     ("aws-nitro/evervault-valid", "nonce"),
 ];
+
+/// A case whose notes, and not its parameters, say which nonce it is judged with.
+const NONCE_IN_NOTES: &str = "syn-challenge-mismatch";
 
 #[derive(Default)]
 struct Tally {
@@ -124,8 +128,11 @@ fn synthetic_evidence_is_refused_under_the_vendors_roots() {
 }
 
 fn case(folder: &Path) -> Case {
-    let text = fs::read(folder.join("case.json")).unwrap();
-    let description = Description::parse(&text).unwrap();
+    let mut described = json(folder);
+    if described["id"] == NONCE_IN_NOTES {
+        described["params"]["expected_nonce"] = "5a".repeat(64).into();
+    }
+    let description = Description::parse(described.to_string().as_bytes()).unwrap();
     let files = files(folder, &description);
     Case::new(description, files).unwrap()
 }
