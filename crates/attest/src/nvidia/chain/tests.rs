@@ -2,8 +2,11 @@
 
 #![allow(clippy::indexing_slicing, reason = "tests")]
 
+use der::Encode;
+
 use super::*;
 use crate::development::certificates::ExtensionDraft;
+use crate::development::der::{SEQUENCE, element};
 use crate::fixtures::NOW;
 use crate::nvidia::fixtures::{DeviceDraft, FIRMWARE, anchors, pdi, tcb_info};
 
@@ -41,6 +44,17 @@ fn only_known_chips_have_an_architecture() {
 }
 
 #[test]
+fn a_name_with_two_common_names_has_none() {
+    let name = |text: &str| text.parse::<Name>().unwrap();
+    assert_eq!(
+        common_name(&name("CN=GH100 A01,O=NVIDIA")),
+        Some("GH100 A01")
+    );
+    assert_eq!(common_name(&name("CN=GH100 A01,CN=GB100 A01")), None);
+    assert_eq!(common_name(&name("O=NVIDIA")), None);
+}
+
+#[test]
 fn each_of_the_three_certificates_of_a_device_names_its_chip() {
     for at in 0..3 {
         let mut draft = DeviceDraft::gpu(1);
@@ -71,7 +85,8 @@ fn the_firmware_is_named_in_the_form_of_the_generation() {
         .position(|pair| pair == [0x04, 0x02])
         .unwrap();
     other_hash[at.saturating_add(1)] = 0x01;
-    let repeated = [&[0x30, 0x04], &[0x86, 0x00, 0x86, 0x00][..]].concat();
+    let firmware = context_fields(&good).unwrap()[1].to_der().unwrap();
+    let repeated = element(SEQUENCE, &[&firmware, &firmware]);
     let trailing = [good.as_slice(), &[0]].concat();
     for (name, value) in [
         ("empty", &[][..]),
