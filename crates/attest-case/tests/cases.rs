@@ -100,3 +100,49 @@ fn a_parameter_of_the_wrong_form_is_an_error_and_not_ignored() {
         assert_eq!(error, CaseError::Parameter { name });
     }
 }
+
+/// A case of an NVIDIA kind with these files, all empty.
+fn nvidia_case(kind: &str, names: &[&str], params: &Value) -> Case {
+    let files: BTreeMap<_, _> = names
+        .iter()
+        .map(|name| ((*name).to_owned(), Vec::new()))
+        .collect();
+    let described: serde_json::Map<_, _> = names
+        .iter()
+        .map(|name| ((*name).to_owned(), json!({})))
+        .collect();
+    let json = json!({"kind": kind, "files": described, "params": params});
+    Case::new(description(&json), files).unwrap()
+}
+
+#[test]
+fn an_nvidia_case_without_its_files_is_refused() {
+    for (kind, names) in [
+        ("nvidia-gpu-report", &["report.bin"][..]),
+        ("nvidia-switch-report", &["cert_chain.pem"]),
+        ("nvidia-cert-chain", &["report.bin"]),
+        ("nvidia-rim", &["cert_chain.pem"]),
+    ] {
+        let judgement = judge(&nvidia_case(kind, names, &json!({}))).unwrap();
+        assert_eq!(judgement.code(), Some(Code::EvidenceMissing), "{kind}");
+    }
+}
+
+#[test]
+fn an_nvidia_nonce_of_the_wrong_form_is_an_error_and_not_ignored() {
+    for nonce in [json!("00"), json!(7), json!("zz".repeat(32))] {
+        let names = ["report.bin", "cert_chain.pem"];
+        let params = json!({ "expected_nonce": nonce });
+        let case = nvidia_case("nvidia-gpu-report", &names, &params);
+        let name = "expected_nonce".to_owned();
+        assert_eq!(judge(&case).unwrap_err(), CaseError::Parameter { name });
+    }
+}
+
+/// Answers of NVIDIA's attestation service are no evidence for a device that checks for itself.
+#[test]
+fn a_token_of_nvidias_service_is_never_accepted() {
+    let case = nvidia_case("nvidia-nras-eat", &["detached_eat.json"], &json!({}));
+    let judgement = judge(&case).unwrap();
+    assert_eq!(judgement.code(), Some(Code::UnsupportedPlatform));
+}
