@@ -72,6 +72,14 @@ fn content_that_is_no_list_of_measurements_is_refused() {
     }
 }
 
+/// A value that is there and not counted might be meant or not.
+#[test]
+fn more_values_than_alternatives_are_refused() {
+    let mut draft = ManifestDraft::driver();
+    draft.edit = Box::new(|content| content.replace("alternatives=\"2\"", "alternatives=\"1\""));
+    assert_eq!(verify(&draft).unwrap_err(), ManifestError::Content);
+}
+
 #[test]
 fn another_root_element_is_refused() {
     for (from, to) in [
