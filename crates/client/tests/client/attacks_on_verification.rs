@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use subrosa_api::error::Code;
+use subrosa_attest::Bundle;
 use subrosa_client::{Client, Config, Error, Refusal, RefusalReason, Trust};
 
 use crate::support::{
@@ -240,7 +241,7 @@ async fn garbage_is_refused_as_a_bundle() {
 
 #[tokio::test]
 async fn a_bundle_over_the_limit_is_refused() {
-    let error = refusal_of_bundle(vec![0; 256 * 1024 + 1], |_| {}).await;
+    let error = refusal_of_bundle(vec![0; Bundle::MAX_LEN + 1], |_| {}).await;
     let reason = error.refusal().unwrap().reason();
     assert!(
         matches!(reason, RefusalReason::BundleTooLarge { .. }),
