@@ -40,6 +40,7 @@ pub mod identifiers;
 pub mod nitro;
 pub mod nvidia;
 pub mod policy;
+pub mod psa;
 pub mod sgx;
 #[allow(
     dead_code,

@@ -64,6 +64,8 @@ pub(crate) enum Group {
     NvidiaCertificates,
     /// NVIDIA's reference manifests.
     NvidiaManifests,
+    /// Arm PSA.
+    Psa,
     /// Intel SGX.
     Sgx,
     /// AMD SEV-SNP.
@@ -168,6 +170,18 @@ checks! {
         CcaInitialMeasurement = "cca-initial-measurement", WhenAsked, "is it a demanded realm?";
         CcaExtensibleMeasurements = "cca-extensible-measurements", WhenAsked, "are they the demanded measurements?";
         CcaPersonalization = "cca-personalization", WhenAsked, "is it the demanded personalization value?";
+    }
+
+    Psa {
+        PsaFormat = "psa-format", Required, "is the token well formed?";
+        PsaProfile = "psa-profile", Required, "is the token's profile accepted?";
+        PsaKey = "psa-key", Required, "is a key endorsed for this device?";
+        PsaSignature = "psa-signature", Required, "did that key sign the token?";
+        PsaLifecycle = "psa-lifecycle", Required, "is the device in its secured state?";
+        PsaComponents = "psa-components", GapAllowed, "is the device's software among the accepted?";
+        PsaHost = "psa-host", GapAllowed, "does the token exclude the device's owner?";
+        PsaNonce = "psa-nonce", WhenAsked, "is it the demanded nonce?";
+        PsaBootSeed = "psa-boot-seed", WhenAsked, "is it the demanded start of the device?";
     }
 
     Nitro {
