@@ -18,6 +18,7 @@ mod eventlog;
 mod judgement;
 mod nitro;
 mod nvidia;
+mod psa;
 mod sgx;
 mod snp;
 mod tdx;
@@ -41,6 +42,7 @@ pub fn judge(case: &Case) -> Result<Judgement, CaseError> {
         "eventlog" => Ok(eventlog::judge(case)),
         "nitro" => nitro::judge(case),
         "nvidia" => nvidia::judge(case),
+        "psa" => psa::judge(case),
         "sgx" => sgx::judge(case),
         "snp" => snp::judge(case),
         "tdx" => tdx::judge(case),

@@ -21,6 +21,7 @@ use subrosa_attest_case::{Case, Description, Difference, compare_claims, judge};
 /// Platforms whose cases must all be judged as labelled.
 const PLATFORMS: &[&str] = &[
     "arm-cca",
+    "arm-psa",
     "aws-nitro",
     "eventlog",
     "nvidia-gpu",
