@@ -20,6 +20,8 @@ mod body;
 mod checks;
 mod claims;
 mod collateral;
+#[cfg(test)]
+pub(crate) mod fixtures;
 mod level;
 mod pck;
 mod quote;
@@ -39,3 +41,6 @@ pub(crate) use body::{EnclaveReport, TdReport};
 pub(crate) use checks::{Input, VerifiedQuote, verify};
 pub(crate) use level::{TdLevels, check_level};
 pub(crate) use quote::{Body, Quote};
+
+#[cfg(test)]
+mod tests;

@@ -109,6 +109,11 @@ impl RevocationDraft {
         issuer_key: &RsaPrivateKey,
         rng: &mut R,
     ) -> Option<Vec<u8>> {
+        sign(&self.content(PSS_SHA384_WITH_TRAILER), issuer_key, rng)
+    }
+
+    /// What is signed: `TBSCertList`, which names the signature's algorithm.
+    pub(crate) fn content(&self, algorithm: &[u8]) -> Vec<u8> {
         let sequence = |extensions: &[ExtensionDraft]| {
             let extensions: Vec<_> = extensions.iter().flat_map(ExtensionDraft::to_der).collect();
             if extensions.is_empty() {
@@ -127,19 +132,18 @@ impl RevocationDraft {
         } else {
             element(SEQUENCE, &[&entries])
         };
-        let content = element(
+        element(
             SEQUENCE,
             &[
                 &unsigned(&[1]),
-                PSS_SHA384_WITH_TRAILER,
+                algorithm,
                 &name(&self.issuer),
                 &time(self.this_update),
                 &time(self.next_update),
                 &revoked,
                 &element(CONTEXT_0, &[&sequence(&self.extensions)]),
             ],
-        );
-        sign(&content, issuer_key, rng)
+        )
     }
 }
 

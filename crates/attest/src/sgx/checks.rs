@@ -187,3 +187,6 @@ const KSS: u64 = 1 << 7;
 const AEX_NOTIFY: u64 = 1 << 10;
 const KNOWN: u64 =
     INIT | DEBUG | MODE64BIT | PROVISION_KEY | EINITTOKEN_KEY | CET | KSS | AEX_NOTIFY;
+
+#[cfg(test)]
+mod tests;

@@ -305,3 +305,6 @@ const KNOWN: u64 =
 const XFAM_FIXED_1: u64 = 0x3;
 /// x87, SSE, AVX, AVX-512, PT, PKRU, CET, user interrupts, LBR and AMX.
 const XFAM_KNOWN: u64 = 0x0006_DBE7;
+
+#[cfg(test)]
+mod tests;
