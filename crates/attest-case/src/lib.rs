@@ -10,6 +10,7 @@
 //!
 //! The crate does no I/O, so the same judgement runs in a browser.
 
+mod azure;
 mod case;
 mod cca;
 mod compare;
@@ -41,6 +42,7 @@ pub fn judge(case: &Case) -> Result<Judgement, CaseError> {
         "cca" => cca::judge(case),
         "eventlog" => Ok(eventlog::judge(case)),
         "nitro" => nitro::judge(case),
+        "azure" => azure::judge(case),
         "nvidia" => nvidia::judge(case),
         "psa" => psa::judge(case),
         "sgx" => sgx::judge(case),

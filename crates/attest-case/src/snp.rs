@@ -34,16 +34,16 @@ pub(crate) fn judge(case: &Case) -> Result<Judgement, CaseError> {
 }
 
 /// The certificates of a case.
-struct Endorsement {
-    kind: KeyKind,
-    leaf: Vec<u8>,
-    intermediate: Vec<u8>,
-    root: Vec<u8>,
-    revocation_list: Option<Vec<u8>>,
+pub(crate) struct Endorsement {
+    pub(crate) kind: KeyKind,
+    pub(crate) leaf: Vec<u8>,
+    pub(crate) intermediate: Vec<u8>,
+    pub(crate) root: Vec<u8>,
+    pub(crate) revocation_list: Option<Vec<u8>>,
 }
 
 impl Endorsement {
-    fn of(case: &Case) -> Option<Self> {
+    pub(crate) fn of(case: &Case) -> Option<Self> {
         if let Some(chain) = case.file("uvm_host_amd_certificate.pem") {
             let [leaf, intermediate, root] = pem_certificates(chain).try_into().ok()?;
             return Some(Self {
@@ -115,7 +115,7 @@ fn covers(list: &[u8], leaf: &[u8]) -> bool {
 
 /// Any product and firmware level, unless the case sets one; the privilege level
 /// that it names.
-fn rules(case: &Case) -> Result<Rules, CaseError> {
+pub(crate) fn rules(case: &Case) -> Result<Rules, CaseError> {
     let minimum = ["minimum_tcb", "minimum_launch_tcb"]
         .into_iter()
         .map(|name| (name, case.param(name)))

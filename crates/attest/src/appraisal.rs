@@ -35,6 +35,7 @@ pub(crate) use attested::Proof;
 #[cfg(any(test, feature = "development"))]
 pub(crate) use attested::proof_accessors;
 use check::{Group, Recorder};
+pub(crate) use node::SNP_GROUNDS;
 
 /// Judges a bundle by a policy, as of `now`, with the vendors' own roots.
 ///

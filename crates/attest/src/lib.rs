@@ -24,6 +24,7 @@
 
 pub mod appraisal;
 pub mod arm;
+pub mod azure;
 pub mod binding;
 pub mod bundle;
 pub mod cca;

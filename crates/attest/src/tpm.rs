@@ -10,8 +10,8 @@
 //! A TPM says what was measured into it. It does not say that the memory of the
 //! machine is out of the host's reach, nor where the TPM is: whoever runs a virtual
 //! TPM, or holds the bus of a physical one, measures what he likes. **A quote alone
-//! never excludes the operator of the host.** A paravisor's report can tie a virtual
-//! TPM to a confidential VM.
+//! never excludes the operator of the host.** [`crate::azure`] ties a virtual TPM
+//! to a confidential VM.
 //!
 //! `docs/verify/tpm.md` lists what is checked and what is not.
 
@@ -30,6 +30,8 @@ mod wire;
 use crate::appraisal::check::{Check, Group, Recorder};
 use crate::appraisal::{EvidenceAppraisal, Gap};
 use crate::time::UnixSeconds;
+
+pub(crate) use checks::verify;
 
 pub use algorithm::HashAlgorithm;
 pub use anchors::Anchors;
@@ -73,7 +75,7 @@ pub fn appraise(
     now: UnixSeconds,
 ) -> EvidenceAppraisal<Claims> {
     let mut recorder = Recorder::new(&[Group::Tpm, Group::TpmCertificates]);
-    let claims = checks::verify(evidence, rules, anchors, now, &mut recorder);
+    let claims = checks::verify(evidence, None, rules, anchors, now, &mut recorder);
     recorder.gap(Check::ExcludesHost, Gap::HostNotExcluded);
     EvidenceAppraisal::new(recorder, claims, now)
 }

@@ -50,6 +50,8 @@ macro_rules! checks {
 /// those of other groups play no part in it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Group {
+    /// Azure confidential VMs.
+    Azure,
     /// A bundle as a whole.
     Bundle,
     /// Arm CCA.
@@ -196,6 +198,17 @@ checks! {
         NitroUserData = "nitro-user-data", WhenAsked, "is it the demanded user data?";
         NitroPublicKey = "nitro-public-key", WhenAsked, "is it the demanded public key?";
         NitroModule = "nitro-module", WhenAsked, "is it the demanded enclave?";
+    }
+
+    Azure {
+        AzureReportFormat = "azure-report-format", Required, "is the paravisor's report well formed?";
+        AzureRuntimeData = "azure-runtime-data", Required, "does the paravisor name one attestation key?";
+        AzureBinding = "azure-binding", Required, "is the hardware report bound to what the paravisor says?";
+        AzureHardware = "azure-hardware", GapAllowed, "is the hardware report verified?";
+        AzureParavisor = "azure-paravisor", GapAllowed, "is it a paravisor that is accepted?";
+        AzureQuote = "azure-quote", GapAllowed, "did the virtual TPM that the paravisor names make a quote?";
+        AzureUserData = "azure-user-data", WhenAsked, "is it the demanded user data?";
+        AzureSecureBoot = "azure-secure-boot", WhenAsked, "does the paravisor say that Secure Boot is on?";
     }
 
     Tpm {

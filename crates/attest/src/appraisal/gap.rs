@@ -24,12 +24,16 @@ pub enum Gap {
     GpuMeasurementsNotCompared,
     /// Nobody said which nonce to expect, so the evidence may be old.
     GpuNonceNotCompared,
+    /// Nothing endorses the hardware report.
+    HardwareReportNotVerified,
     /// The evidence does not exclude the operator of the host.
     HostNotExcluded,
     /// The evidence does not say which machine it comes from.
     MachineNotIdentified,
     /// Nothing proves that the machine is one of the admitted ones.
     MachineNotProven,
+    /// Nobody said which paravisor to expect.
+    ParavisorNotCompared,
     /// The quoted registers' values are not there.
     PcrValuesAbsent,
     /// Nothing proves that the release is in the public log.
@@ -56,6 +60,8 @@ pub enum Gap {
     TpmKeyNotCertified,
     /// Nobody said which nonce the quote was made for.
     TpmNonceNotCompared,
+    /// There is no quote of the virtual TPM.
+    TpmQuoteAbsent,
     /// The policy loosens a rule.
     Weakened {
         /// Which rule.
@@ -78,9 +84,11 @@ impl Gap {
             Self::GpuFirmwareIdAbsent => "gpu-firmware-id-absent",
             Self::GpuMeasurementsNotCompared => "gpu-measurements-not-compared",
             Self::GpuNonceNotCompared => "gpu-nonce-not-compared",
+            Self::HardwareReportNotVerified => "hardware-report-not-verified",
             Self::HostNotExcluded => "host-not-excluded",
             Self::MachineNotIdentified => "machine-not-identified",
             Self::MachineNotProven => "machine-not-proven",
+            Self::ParavisorNotCompared => "paravisor-not-compared",
             Self::PcrValuesAbsent => "pcr-values-absent",
             Self::ReleaseNotLogged => "release-not-logged",
             Self::RevocationNotChecked => "revocation-not-checked",
@@ -94,6 +102,7 @@ impl Gap {
             Self::TpmKeyAttributesUnknown => "tpm-key-attributes-unknown",
             Self::TpmKeyNotCertified => "tpm-key-not-certified",
             Self::TpmNonceNotCompared => "tpm-nonce-not-compared",
+            Self::TpmQuoteAbsent => "tpm-quote-absent",
             Self::Weakened { .. } => "policy-weakened",
         }
     }
@@ -110,9 +119,11 @@ impl Gap {
             Self::GpuFirmwareIdAbsent => "the device's report does not name the firmware that made it".into(),
             Self::GpuMeasurementsNotCompared => "not every reference manifest of the device is there, so its measurements were not compared".into(),
             Self::GpuNonceNotCompared => "nobody said which nonce to expect, so the device's report may be old".into(),
+            Self::HardwareReportNotVerified => "nothing endorses the hardware report, so nobody vouches for what is bound to it".into(),
             Self::HostNotExcluded => "the evidence does not exclude the operator of the host".into(),
             Self::MachineNotIdentified => "the report does not say which machine it comes from".into(),
             Self::MachineNotProven => "no log proof that this machine is one of the admitted ones".into(),
+            Self::ParavisorNotCompared => "nobody said which paravisor to expect, and the paravisor sees everything".into(),
             Self::PcrValuesAbsent => "the values of the quoted registers are not there, so what was measured was not compared".into(),
             Self::ReleaseNotLogged => "no log proof that this release is public".into(),
             Self::RevocationNotChecked => "no revocation list was supplied".into(),
@@ -126,6 +137,7 @@ impl Gap {
             Self::TpmKeyAttributesUnknown => "nothing says what the attestation key may do, so it may sign what no TPM made".into(),
             Self::TpmKeyNotCertified => "no certificates lead from the attestation key to a root, so whose TPM it is follows from elsewhere or not at all".into(),
             Self::TpmNonceNotCompared => "nobody said which nonce to expect, so the quote may be old".into(),
+            Self::TpmQuoteAbsent => "there is no quote of the virtual TPM, so what the guest was started with is not known".into(),
             Self::Weakened { rule, reason } => format!("the policy loosens {rule}: {reason}"),
         }
     }

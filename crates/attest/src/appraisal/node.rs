@@ -162,6 +162,16 @@ fn check_parts(bundle: &Bundle, policy: &Policy, recorder: &mut Recorder) {
     }
 }
 
+/// What it rests on that an SEV-SNP report excludes the host.
+pub(crate) const SNP_GROUNDS: [Check; 6] = [
+    Check::CertificateChain,
+    Check::ReportSignature,
+    Check::GuestPolicyFormat,
+    Check::GuestDebug,
+    Check::GuestMigration,
+    Check::Vmpl,
+];
+
 /// A vendor's signature over a guest that cannot be debugged or migrated means
 /// that the host is excluded. A root that somebody generated means nothing.
 fn check_host(platform: Platform, origin: Origin, recorder: &mut Recorder) {
@@ -175,14 +185,7 @@ fn check_host(platform: Platform, origin: Origin, recorder: &mut Recorder) {
             "an enclave apart from its parent instance, not in debug mode",
         ),
         Platform::SevSnp => (
-            &[
-                Check::CertificateChain,
-                Check::ReportSignature,
-                Check::GuestPolicyFormat,
-                Check::GuestDebug,
-                Check::GuestMigration,
-                Check::Vmpl,
-            ],
+            &SNP_GROUNDS,
             "encrypted, integrity-protected memory; no debugging; no migration",
         ),
     };

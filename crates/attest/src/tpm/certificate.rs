@@ -40,6 +40,14 @@ pub(super) enum Certification {
 }
 
 impl KeyCertificates<'_> {
+    /// First second at which the attestation key's certificate is valid, if it can
+    /// be read.
+    #[must_use]
+    pub fn valid_from(&self) -> Option<UnixSeconds> {
+        let leaf = Certificate::parse(without_padding(self.leaf)).ok()?;
+        Some(leaf.not_before())
+    }
+
     pub(super) fn verify(
         &self,
         anchors: &Anchors,

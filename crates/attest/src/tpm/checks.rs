@@ -22,15 +22,18 @@ mod registers;
 /// It ends with `None` where the signature is not verified; otherwise every check
 /// runs, so that a person sees all that is wrong. What the quote says is worth
 /// something only if no row failed.
+///
+/// `named` is the only key that may have made it, where that is known.
 pub(crate) fn verify(
     evidence: &Evidence<'_>,
+    named: Option<&PublicKey>,
     rules: &Rules,
     anchors: &Anchors,
     now: UnixSeconds,
     recorder: &mut Recorder,
 ) -> Option<Claims> {
     let quote = parse_quote(evidence.quote, recorder);
-    let key = parse_key(evidence.key, recorder);
+    let key = parse_key(evidence.key, named, recorder);
     let signature = parse_signature(evidence, recorder);
     let (quote, key, signature) = (quote?, key?, signature?);
     check_signature(&signature, &quote, &key, recorder)?;
@@ -94,7 +97,11 @@ fn parse_quote(bytes: &[u8], recorder: &mut Recorder) -> Option<Quote> {
     }
 }
 
-fn parse_key(key: AttestationKey<'_>, recorder: &mut Recorder) -> Option<Key> {
+fn parse_key(
+    key: AttestationKey<'_>,
+    named: Option<&PublicKey>,
+    recorder: &mut Recorder,
+) -> Option<Key> {
     let known = |public: Public| Key {
         key: public.key.clone(),
         public: Some(public),
@@ -102,16 +109,24 @@ fn parse_key(key: AttestationKey<'_>, recorder: &mut Recorder) -> Option<Key> {
     let key = match key {
         AttestationKey::Public(bytes) => Public::parse(bytes).map(known),
         AttestationKey::SizedPublic(bytes) => Public::parse_sized(bytes).map(known),
+        AttestationKey::RsaModulus(modulus) => PublicKey::rsa(modulus)
+            .map(|key| Key { key, public: None })
+            .ok_or(super::PublicError::Key),
         AttestationKey::SubjectPublicKeyInfo(der) => PublicKey::from_spki(der)
             .map(|key| Key { key, public: None })
             .ok_or(super::PublicError::Key),
     };
     match key {
+        Ok(key) if named.is_some_and(|named| *named != key.key) => {
+            let found = "another key than the one that is named";
+            recorder.fail(Check::TpmKeyFormat, Code::AttestationKeyMismatch, found);
+            None
+        }
         Ok(key) => {
             let found = if key.public.is_some() {
                 "TPMT_PUBLIC"
             } else {
-                "SubjectPublicKeyInfo"
+                "a plain public key"
             };
             recorder.pass(Check::TpmKeyFormat, found);
             Some(key)

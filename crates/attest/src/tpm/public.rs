@@ -11,6 +11,9 @@ use crate::signature::PublicKey;
 pub enum AttestationKey<'a> {
     /// A `TPMT_PUBLIC`, with nothing behind it.
     Public(&'a [u8]),
+    /// The modulus of an RSA key with the exponent 65537, which does not say what
+    /// the key may do.
+    RsaModulus(&'a [u8]),
     /// A `TPM2B_PUBLIC`: a `TPMT_PUBLIC` with its size in front.
     SizedPublic(&'a [u8]),
     /// The DER of a `SubjectPublicKeyInfo`, which does not say what the key may do.
