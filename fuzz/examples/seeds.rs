@@ -30,6 +30,10 @@ fn main() -> std::io::Result<()> {
     write("request_open", "forged", &forged())?;
     write("event_decoder", "text", &events())?;
     write("nitro_document", "unsigned", &nitro_document())?;
+    write("cca_token", "collection", &cca_token(false))?;
+    write("cca_token", "records", &cca_token(true))?;
+    write("psa_token", "rfc9783", &psa_token(false))?;
+    write("psa_token", "old_labels", &psa_token(true))?;
     write("nvidia_report", "two_blocks", &device_report())?;
     write("nvidia_manifest", "two_measurements", manifest().as_bytes())?;
     evidence()
@@ -173,6 +177,86 @@ fn nitro_document() -> Vec<u8> {
     sign1(0x22, &cbor_map(fields.into()), 96)
 }
 
+/// A CCA token of the right shape with signatures that are none: tag 399, or with records tag 907.
+fn cca_token(with_records: bool) -> Vec<u8> {
+    let platform = claims(vec![
+        (265, cbor_text("tag:arm.com,2023:cca_platform#1.0.0")),
+        (10, cbor_bytes(&[1; 32])),
+        (2396, cbor_bytes(&[2; 32])),
+        (256, cbor_bytes(&[1; 33])),
+        (2401, cbor_bytes(b"cfg")),
+        (2395, cbor_head(0x00, 0x3000)),
+        (2399, components()),
+        (2402, cbor_text("sha-256")),
+    ]);
+    let measurements = [&[0x84][..], &cbor_bytes(&[3; 32]).repeat(4)].concat();
+    let realm = claims(vec![
+        (265, cbor_text("tag:arm.com,2023:realm#1.0.0")),
+        (10, cbor_bytes(&[4; 64])),
+        (44235, cbor_bytes(&[5; 64])),
+        (44236, cbor_text("sha-256")),
+        (44237, cbor_bytes(&[6; 107])),
+        (44238, cbor_bytes(&[7; 32])),
+        (44239, measurements),
+        (44240, cbor_text("sha-256")),
+    ]);
+    let part = |payload: &[u8]| {
+        let token = cbor_bytes(&sign1(0x22, payload, 96));
+        let record = [&[0x82][..], &cbor_head(0x00, 263), &token].concat();
+        if with_records { record } else { token }
+    };
+    let tag = cbor_head(0xC0, if with_records { 907 } else { 399 });
+    let parts = claims(vec![(44234, part(&platform)), (44241, part(&realm))]);
+    [tag, parts].concat()
+}
+
+/// A PSA token of the right shape with a signature that is none.
+fn psa_token(with_old_labels: bool) -> Vec<u8> {
+    let payload = if with_old_labels {
+        claims(vec![
+            (-75008, cbor_bytes(&[1; 32])),
+            (-75009, cbor_bytes(&[1; 33])),
+            (-75001, vec![0x26]),
+            (-75002, cbor_head(0x00, 0x3000)),
+            (-75003, cbor_bytes(&[2; 32])),
+            (-75004, cbor_bytes(&[3; 32])),
+            (-75006, components()),
+        ])
+    } else {
+        claims(vec![
+            (265, cbor_text("tag:psacertified.org,2023:psa#tfm")),
+            (10, cbor_bytes(&[1; 32])),
+            (256, cbor_bytes(&[1; 33])),
+            (2394, vec![0x26]),
+            (2395, cbor_head(0x00, 0x3000)),
+            (2396, cbor_bytes(&[2; 32])),
+            (2398, cbor_text("1234567890123-12345")),
+            (2399, components()),
+        ])
+    };
+    sign1(0x22, &payload, 96)
+}
+
+/// One software component.
+fn components() -> Vec<u8> {
+    let attributes = vec![
+        (1, cbor_text("BL")),
+        (2, cbor_bytes(&[8; 32])),
+        (5, cbor_bytes(&[9; 32])),
+    ];
+    [vec![0x81], claims(attributes)].concat()
+}
+
+/// A map with integers as keys.
+fn claims(entries: Vec<(i64, Vec<u8>)>) -> Vec<u8> {
+    let label = |label: i64| match usize::try_from(label) {
+        Ok(label) => cbor_head(0x00, label),
+        Err(_) => cbor_head(0x20, !label as usize),
+    };
+    let entries = entries.into_iter().map(|(key, value)| (label(key), value));
+    cbor_map(entries.collect())
+}
+
 /// A `COSE_Sign1` with an algorithm below -24, written as it is in CBOR, and a signature of ones.
 fn sign1(algorithm: u8, payload: &[u8], signature: usize) -> Vec<u8> {
     let parts = [
@@ -204,7 +288,8 @@ fn cbor_head(kind: u8, length: usize) -> Vec<u8> {
     match length {
         0..24 => vec![kind | length as u8],
         24..256 => vec![kind | 24, length as u8],
-        _ => [&[kind | 25][..], &(length as u16).to_be_bytes()].concat(),
+        256..65536 => [&[kind | 25][..], &(length as u16).to_be_bytes()].concat(),
+        _ => [&[kind | 26][..], &(length as u32).to_be_bytes()].concat(),
     }
 }
 
