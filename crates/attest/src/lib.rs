@@ -28,6 +28,7 @@ pub mod azure;
 pub mod binding;
 pub mod bundle;
 pub mod cca;
+pub mod collateral;
 pub mod cose;
 pub mod dcap;
 #[cfg(any(test, feature = "development"))]

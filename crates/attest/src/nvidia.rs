@@ -20,6 +20,7 @@ mod cursor;
 #[cfg(test)]
 pub(crate) mod fixtures;
 mod opaque;
+mod query;
 mod rim;
 mod rules;
 mod spdm;
@@ -35,6 +36,7 @@ pub use anchors::Anchors;
 pub use chain::{Architecture, DeviceKind};
 pub(crate) use checks::verify;
 pub use claims::{CertificateClaims, Claims, DeviceClaims, ManifestClaims};
+pub use query::{CollateralQuery, QueryError};
 pub use rim::{Manifest, ManifestError};
 pub use rules::{FabricRule, Mode, ReferenceRule, RevocationRule, Rules};
 pub use spdm::{Report, ReportError};

@@ -16,7 +16,6 @@ use der::{Decode, Reader, SliceReader, Tag, TagNumber, Tagged};
 use x509_cert::name::{Name, RelativeDistinguishedName};
 
 use super::anchors::Anchors;
-
 use crate::identifiers::Sha384Digest;
 use crate::signature::PublicKey;
 use crate::time::UnixSeconds;
@@ -68,7 +67,8 @@ impl DeviceChain {
     }
 }
 
-fn parse(text: &[u8]) -> Result<Vec<Certificate>, ChainError> {
+/// Reads the five certificates.
+pub(super) fn parse(text: &[u8]) -> Result<Vec<Certificate>, ChainError> {
     if text.len() > MAX_TEXT {
         return Err(ChainError::Text);
     }
@@ -93,7 +93,7 @@ pub(super) struct Chip {
 impl Chip {
     /// The device's two certificates begin with the chip's name, and the provisioner's contains it. The certificate
     /// above is no help: switches, too, have "NVIDIA GH100 Identity".
-    fn named_by(
+    pub(super) fn named_by(
         leaf: &Certificate,
         device: &Certificate,
         provisioner: &Certificate,

@@ -10,6 +10,7 @@ use super::opaque::{
     BOARD_ID, CHIP_SKU, DRIVER_VERSION, FEATURE_FLAG, FIRMWARE_ID, NVDEC0_STATUS,
     OPAQUE_DATA_VERSION, PROJECT, PROJECT_SKU, PROTECTED_PCIE_STATUS, SWITCH_PDIS, VBIOS_VERSION,
 };
+use super::query;
 use super::spdm::VerifiedReport;
 use crate::time::UnixSeconds;
 use crate::x509::Certificate;
@@ -104,21 +105,18 @@ impl DeviceClaims {
     /// NVIDIA's identifier of the manifest for the driver of a GPU.
     #[must_use]
     pub fn driver_manifest_id(&self) -> Option<String> {
-        (!self.driver_version.is_empty())
-            .then(|| format!("NV_GPU_DRIVER_{}_{}", self.chip, self.driver_version))
+        query::driver_manifest_id(&self.chip, &self.driver_version)
     }
 
     /// NVIDIA's identifier of the manifest for the VBIOS of a GPU.
     #[must_use]
     pub fn vbios_manifest_id(&self) -> Option<String> {
-        let parts = [&self.project, &self.project_sku, &self.chip_sku];
-        if parts.iter().any(|part| part.is_empty()) || self.vbios_version.is_empty() {
-            return None;
-        }
-        let version = self.vbios_version.replace('.', "");
-        let [project, project_sku, chip_sku] = parts;
-        let id = format!("NV_GPU_VBIOS_{project}_{project_sku}_{chip_sku}_{version}");
-        Some(id.to_ascii_uppercase())
+        let board = [&self.project, &self.project_sku, &self.chip_sku];
+        query::firmware_manifest_id(
+            DeviceKind::Gpu,
+            board.map(String::as_str),
+            &self.vbios_version,
+        )
     }
 }
 
@@ -146,10 +144,11 @@ impl CertificateClaims {
 
 /// GPUs write the version of their VBIOS as numbers, switches as text.
 pub(super) fn firmware_version(report: &VerifiedReport, chain: &DeviceChain) -> Option<String> {
-    match chain.chip.architecture.kind() {
-        DeviceKind::Gpu => report.opaque.gpu_vbios_version(),
-        DeviceKind::Switch => report.opaque.text(VBIOS_VERSION).map(ToOwned::to_owned),
-    }
+    chain
+        .chip
+        .architecture
+        .kind()
+        .firmware_version(&report.opaque)
 }
 
 /// What a verified manifest is for, and which of its measurements no device has.

@@ -139,6 +139,17 @@ pub(crate) fn anchors() -> Anchors {
     }
 }
 
+/// One GPU for tests elsewhere: report, certificates (PEM), manifests of driver and VBIOS.
+pub(crate) fn gpu_files() -> (Vec<u8>, String, [String; 2]) {
+    let device = DeviceDraft::gpu(1);
+    let manifests = [ManifestDraft::driver(), ManifestDraft::vbios()];
+    (
+        device.report(),
+        device.pem(),
+        manifests.map(|draft| draft.sign()),
+    )
+}
+
 fn device_root() -> TestKey {
     TestKey::p384(100)
 }

@@ -14,7 +14,7 @@ use crate::signature::{Hash, PublicKey, Scheme};
 
 /// A report whose format is known but whose signature is **not** yet checked.
 ///
-/// It offers nothing but [`Report::verify`], so code cannot use a field of an unverified report by mistake.
+/// It offers nothing but [`Report::verify`] and what to fetch for it, so code cannot use a field of an unverified report by mistake.
 #[derive(Clone, Debug)]
 pub struct Report {
     signed: Vec<u8>,
@@ -53,6 +53,11 @@ impl Report {
             signature,
             fields,
         })
+    }
+
+    /// The fields NVIDIA adds, **unverified**: for saying what to fetch, and for nothing else.
+    pub(super) fn unverified_opaque(&self) -> &Opaque {
+        &self.fields.opaque
     }
 
     /// Checks the signature, ECDSA P-384 with SHA-384 over the raw bytes of both messages up to it, under the key of

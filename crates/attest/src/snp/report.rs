@@ -4,7 +4,7 @@
 //! Firmware ABI), table "`ATTESTATION_REPORT` Structure"; offsets below are that
 //! table's. All integers are little-endian.
 
-use super::chain::VerifiedChain;
+use super::chain::{KeyKind, VerifiedChain};
 use super::layout::{
     AUTHOR_KEY_DIGEST, CHIP_ID, COMMITTED_FIRMWARE, COMMITTED_TCB, CPUID, CURRENT_FIRMWARE,
     CURRENT_MITIGATIONS, CURRENT_TCB, FAMILY_ID, GUEST_SVN, HOST_DATA, ID_KEY_DIGEST, IMAGE_ID,
@@ -12,13 +12,14 @@ use super::layout::{
     REPORT_ID, REPORT_ID_MA, REPORTED_TCB, SIGNATURE, SIGNATURE_ALGO, SIGNATURE_S, VERSION, VMPL,
 };
 use super::product::Cpuid;
+use super::query::CollateralQuery;
 use crate::identifiers::{BlockId, ChipId, KeyDigest, Measurement, ReportData, Sha256Digest};
 use crate::signature::{Hash, Scheme};
 
 /// A report whose format is known but whose signature is **not** yet checked.
 ///
-/// It offers nothing but [`Report::verify`], so code cannot use a field of an
-/// unverified report by mistake.
+/// It offers nothing but [`Report::verify`] and what to fetch for it, so code
+/// cannot use a field of an unverified report by mistake.
 #[derive(Clone, Debug)]
 pub struct Report {
     bytes: [u8; Report::LEN],
@@ -70,6 +71,23 @@ impl Report {
             Ok(self.fields())
         } else {
             Err(ReportError::Signature)
+        }
+    }
+
+    /// What to fetch for this report. It says nothing else, and nothing of it is
+    /// verified.
+    #[must_use]
+    pub fn collateral_query(&self) -> CollateralQuery {
+        let fields = self.fields();
+        CollateralQuery {
+            kind: match fields.signing_key {
+                0 => Some(KeyKind::Vcek),
+                1 => Some(KeyKind::Vlek),
+                _ => None,
+            },
+            product: fields.cpuid.and_then(CollateralQuery::product_of),
+            chip_id: *fields.chip_id.as_bytes(),
+            reported_tcb: fields.reported_tcb,
         }
     }
 
