@@ -5,7 +5,8 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 #[cfg(feature = "development")]
 use crate::command::trial;
 use crate::command::{
-    attest_case, chat, completions, config, doctor, models, proxy, receipt, serve, verify,
+    attest_case, chat, collateral, completions, config, doctor, models, proxy, receipt, serve,
+    verify,
 };
 
 /// Private AI that anyone can check.
@@ -64,6 +65,7 @@ pub(crate) enum Command {
     Serve(serve::Flags),
     Verify(verify::Flags),
     AttestCase(attest_case::Flags),
+    Collateral(collateral::Flags),
     Receipt(receipt::Flags),
     Models(models::Flags),
     Config(config::Flags),

@@ -2,6 +2,7 @@
 
 pub(crate) mod attest_case;
 pub(crate) mod chat;
+pub(crate) mod collateral;
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod doctor;
@@ -33,6 +34,7 @@ pub(crate) fn run(command: Command, printer: &Printer) -> Result<Exit, Failure> 
         Command::Receipt(flags) => receipt::run(&flags, printer),
         Command::Verify(flags) => verify::run(&flags, printer),
         Command::AttestCase(flags) => attest_case::run(&flags, printer),
+        Command::Collateral(flags) => collateral::run(flags, printer),
         Command::Models(flags) => models::run(flags, printer),
     }
 }

@@ -270,7 +270,8 @@ fn agent() -> Agent {
         .new_agent()
 }
 
-fn check_address(url: &str) -> Result<(), Failure> {
+/// Refuses what is neither https nor on this machine.
+pub(crate) fn check_address(url: &str) -> Result<(), Failure> {
     let wrong = |why: &str| {
         Failure::new(Exit::Usage, format!("{url} is not fetched"))
             .cause(why)
@@ -296,7 +297,7 @@ fn check_address(url: &str) -> Result<(), Failure> {
 }
 
 /// Where a redirect leads: an absolute address, or a path on the same server.
-fn next_address(from: &str, response: &Response<Body>) -> Result<String, Failure> {
+pub(crate) fn next_address(from: &str, response: &Response<Body>) -> Result<String, Failure> {
     let target = response
         .headers()
         .get(header::LOCATION)

@@ -48,6 +48,16 @@ impl Folders {
         })
     }
 
+    /// Collateral that was fetched; it may be removed at any time.
+    ///
+    /// # Errors
+    ///
+    /// When this system does not say where the home folder is.
+    pub(crate) fn collateral_cache() -> Result<PathBuf, Failure> {
+        let cache = Place::find("XDG_CACHE_HOME", ".cache")?;
+        Ok(cache.path.join("collateral"))
+    }
+
     pub(crate) fn settings_file(&self) -> PathBuf {
         self.config.path.join("config.toml")
     }
@@ -103,7 +113,6 @@ pub(crate) fn make_private_folder(path: &Path) -> Result<(), Failure> {
 }
 
 /// Writes a file that only its owner can read, whole or not at all.
-#[cfg(feature = "development")]
 pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let folder = path.parent().unwrap_or(Path::new("."));
     make_private_folder(folder)?;

@@ -20,6 +20,7 @@
 mod arguments;
 mod chat;
 mod client_failure;
+mod collateral;
 mod command;
 #[cfg(feature = "development")]
 mod development;
