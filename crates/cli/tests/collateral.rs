@@ -87,14 +87,14 @@ fn what_goes_with_a_device_is_gathered_with_fresh_answers() {
     let collateral = written(&home);
     let parts = collateral.nvidia(&sample.evidence).unwrap();
     assert_eq!(parts.manifests.len(), 2);
-    assert_eq!(parts.revocation.len(), sample.ocsp_answers().len());
+    assert_eq!(parts.revocation_answers.len(), sample.ocsp_answers().len());
     assert_eq!(
         collateral.get(Label::NvidiaRimDriver).unwrap(),
         sample.part(Label::NvidiaRimDriver)
     );
     let stored = sample.ocsp_answers();
     let is_new = |answer: &&[u8]| stored.iter().all(|old| old != answer);
-    assert!(parts.revocation.iter().all(is_new));
+    assert!(parts.revocation_answers.iter().all(is_new));
     // The certificates of the sample's manifests are long past.
     assert!(
         outcome.stderr.contains("nvidia-rim-driver expired at"),

@@ -119,11 +119,7 @@ fn parts_of_a_quote_and_of_a_device_are_handed_out_each_in_its_place() {
         assert_eq!(collateral.get(label).unwrap(), content, "{label}");
     }
     for (label, signed, signature) in [
-        (
-            Label::DcapTcbInfo,
-            parts.tcb_info,
-            parts.tcb_info_signature,
-        ),
+        (Label::DcapTcbInfo, parts.tcb_info, parts.tcb_info_signature),
         (
             Label::DcapQeIdentity,
             parts.qe_identity,

@@ -2,7 +2,8 @@
 
 use super::pck::Platform;
 use super::quote::{Certification, Quote, QuoteError};
-use crate::x509::{Certificate, pem};
+use super::signed::certificates;
+use crate::x509::Certificate;
 
 /// What to ask Intel's provisioning certification service for.
 ///
@@ -37,9 +38,9 @@ impl PlatformQuery {
         let Certification::Chain(text) = quote.certification else {
             return Err(QueryError::NoCertificate);
         };
-        // Some quoting libraries count the text's terminator.
-        let text = text.strip_suffix(&[0]).unwrap_or(text);
-        Self::of_chain(text).ok_or(QueryError::Certificate)
+        let chain = certificates(text).map_err(|_| QueryError::Certificate)?;
+        let leaf = chain.first().ok_or(QueryError::Certificate)?;
+        Self::of_certificate(leaf).ok_or(QueryError::Certificate)
     }
 
     /// The platform's family, model, stepping, type and customised SKU.
@@ -54,9 +55,7 @@ impl PlatformQuery {
         self.authority
     }
 
-    fn of_chain(text: &[u8]) -> Option<Self> {
-        let chain = pem::certificates(text, MAX_CHAIN)?;
-        let leaf = Certificate::parse(chain.first()?).ok()?;
+    fn of_certificate(leaf: &Certificate) -> Option<Self> {
         let issuer = leaf.issuer().common_name().ok()??;
         let authority = match &*issuer.value() {
             "Intel SGX PCK Platform CA" => PckAuthority::Platform,
@@ -64,7 +63,7 @@ impl PlatformQuery {
             _ => return None,
         };
         Some(Self {
-            fmspc: Platform::read(&leaf)?.fmspc,
+            fmspc: Platform::read(leaf)?.fmspc,
             authority,
         })
     }
@@ -97,8 +96,6 @@ pub enum QueryError {
     #[error(transparent)]
     Quote(QuoteError),
 }
-
-const MAX_CHAIN: usize = 8;
 
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
 //! Intel's provisioning certification service, version 4.
 
-use subrosa_attest::collateral::quote::PlatformQuery;
 use subrosa_attest::collateral::{Builder, Kind, Label, expiry, tcb_info_fmspc};
+use subrosa_attest::dcap::PlatformQuery;
 
 use crate::failure::Failure;
 
