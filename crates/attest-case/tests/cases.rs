@@ -146,3 +146,51 @@ fn a_token_of_nvidias_service_is_never_accepted() {
     let judgement = judge(&case).unwrap();
     assert_eq!(judgement.code(), Some(Code::UnsupportedPlatform));
 }
+
+/// Tokens and documents are judged with the parameters of the case, or not at all.
+#[test]
+fn a_parameter_of_a_token_or_document_that_cannot_be_used_is_an_error() {
+    for (kind, file, name, value) in [
+        ("nitro-doc", "document.cbor", "expected_nonce", json!("0g")),
+        ("nitro-doc", "document.cbor", "expected_user_data", json!(7)),
+        (
+            "nitro-doc",
+            "document.cbor",
+            "expected_public_key",
+            json!([]),
+        ),
+        (
+            "nitro-doc",
+            "document.cbor",
+            "expected_pcrs",
+            json!({"0": 1}),
+        ),
+        (
+            "nitro-doc",
+            "document.cbor",
+            "expected_pcrs",
+            json!({"256": "00"}),
+        ),
+        ("cca-token", "token.cbor", "expected_nonce", json!("00")),
+        ("cca-token", "token.cbor", "expected_challenge", json!("5a")),
+        ("cca-token", "token.cbor", "expected_rim", json!(true)),
+        ("psa-token", "token.cbor", "expected_nonce", json!("x")),
+    ] {
+        let mut json = described();
+        json["kind"] = kind.into();
+        json["files"] = json!({ file: {} });
+        let files = || BTreeMap::from([(file.to_owned(), b"ab".to_vec())]);
+        let case = Case::new(description(&json), files()).unwrap();
+        let judgement = judge(&case).unwrap();
+        assert_eq!(judgement.code(), Some(Code::ReportMalformed), "{kind}");
+        json["params"] = json!({ name: value });
+        let case = Case::new(description(&json), files()).unwrap();
+        let error = judge(&case).unwrap_err();
+        let name = name.to_owned();
+        assert_eq!(error, CaseError::Parameter { name });
+        json["files"] = json!({});
+        let case = Case::new(description(&json), BTreeMap::new()).unwrap();
+        let judgement = judge(&case).unwrap();
+        assert_eq!(judgement.code(), Some(Code::EvidenceMissing), "{kind}");
+    }
+}
