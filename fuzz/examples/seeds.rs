@@ -29,6 +29,12 @@ fn main() -> std::io::Result<()> {
     write("request_open", "sealed_empty", &[1])?;
     write("request_open", "forged", &forged())?;
     write("event_decoder", "text", &events())?;
+    write("dcap_quote", "trust_domain", &quote(5, 0x81, 648))?;
+    write("dcap_quote", "enclave", &quote(3, 0, 384))?;
+    write("dcap_collateral", "tcb_info", TCB_INFO.as_bytes())?;
+    write("dcap_collateral", "identity", IDENTITY.as_bytes())?;
+    write("event_log", "two_events", &event_log())?;
+    write("event_log", "dstack", DSTACK_LOG.as_bytes())?;
     write("nitro_document", "unsigned", &nitro_document())?;
     write("cca_token", "collection", &cca_token(false))?;
     write("cca_token", "records", &cca_token(true))?;
@@ -38,6 +44,51 @@ fn main() -> std::io::Result<()> {
     write("nvidia_manifest", "two_measurements", manifest().as_bytes())?;
     evidence()
 }
+
+/// A quote with keys and signatures of nobody, and no certificates.
+fn quote(version: u8, environment: u8, body: usize) -> Vec<u8> {
+    let mut quote = vec![version, 0, 2, 0, environment, 0, 0, 0, 0, 0, 0, 0];
+    quote.extend([0x93, 0x9A, 0x72, 0x33, 0xF7, 0x9C, 0x4C, 0xA9]);
+    quote.extend([0x94, 0x0A, 0x0D, 0xB3, 0x95, 0x7F, 0x06, 0x07]);
+    quote.extend([0; 20]);
+    if version == 5 {
+        quote.extend([3, 0]);
+        quote.extend((body as u32).to_le_bytes());
+    }
+    quote.resize(quote.len() + body, 0);
+    let mut enclave = vec![0; 384 + 64];
+    enclave.extend([0, 0, 5, 0, 0, 0, 0, 0]);
+    let mut signature = vec![0x51; 128];
+    if version > 3 {
+        signature.extend([6, 0]);
+        signature.extend((enclave.len() as u32).to_le_bytes());
+    }
+    signature.extend(enclave);
+    quote.extend((signature.len() as u32).to_le_bytes());
+    quote.extend(signature);
+    quote
+}
+
+/// A log of a trust domain with two measurements.
+fn event_log() -> Vec<u8> {
+    let mut log = vec![1, 0, 0, 0, 3, 0, 0, 0];
+    log.extend([0; 20]);
+    log.extend([33, 0, 0, 0]);
+    log.extend(b"Spec ID Event03\0\0\0\0\0\0\x02\0\x02\x01\0\0\0\x0C\0\x30\0\0");
+    for register in 1..=2 {
+        log.extend([register, 0, 0, 0, 13, 0, 0, 0, 1, 0, 0, 0, 0x0C, 0]);
+        log.extend([register; 48]);
+        log.extend([3, 0, 0, 0, b'a', b'b', b'c']);
+    }
+    log
+}
+
+const DSTACK_LOG: &str =
+    r#"[{"imr":3,"event_type":134217729,"digest":"","event":"app-id","event_payload":"00ff"}]"#;
+
+const TCB_INFO: &str = r#"{"version":2,"issueDate":"2025-01-01T00:00:00Z","nextUpdate":"2025-02-01T00:00:00Z","fmspc":"00906ED50000","pceId":"0000","tcbType":0,"tcbEvaluationDataNumber":12,"tcbLevels":[{"tcb":{"sgxtcbcomp01svn":1,"sgxtcbcomp02svn":1,"sgxtcbcomp03svn":1,"sgxtcbcomp04svn":1,"sgxtcbcomp05svn":1,"sgxtcbcomp06svn":1,"sgxtcbcomp07svn":1,"sgxtcbcomp08svn":1,"sgxtcbcomp09svn":1,"sgxtcbcomp10svn":1,"sgxtcbcomp11svn":1,"sgxtcbcomp12svn":1,"sgxtcbcomp13svn":1,"sgxtcbcomp14svn":1,"sgxtcbcomp15svn":1,"sgxtcbcomp16svn":1,"pcesvn":7},"tcbDate":"2025-01-01T00:00:00Z","tcbStatus":"UpToDate"}]}"#;
+
+const IDENTITY: &str = r#"{"id":"QE","version":2,"issueDate":"2025-01-01T00:00:00Z","nextUpdate":"2025-02-01T00:00:00Z","tcbEvaluationDataNumber":12,"miscselect":"00000000","miscselectMask":"FFFFFFFF","attributes":"11000000000000000000000000000000","attributesMask":"FBFFFFFFFFFFFFFF0000000000000000","mrsigner":"8C4F5775D796503E96137F77C68A829A0056AC8DED70140B081B094490C57BFF","isvprodid":1,"tcbLevels":[{"tcb":{"isvsvn":8},"tcbDate":"2025-01-01T00:00:00Z","tcbStatus":"UpToDate"}]}"#;
 
 /// A request for measurements and an answer of two blocks and two opaque fields, with a signature of nobody.
 fn device_report() -> Vec<u8> {

@@ -44,5 +44,14 @@ pub(crate) use checks::{Input, VerifiedQuote, verify};
 pub(crate) use level::{TdLevels, check_level};
 pub(crate) use quote::{Body, Quote};
 
+/// Whether these bytes are TCB info or a quoting enclave's identity. An appraisal
+/// reads them only once their signature is verified; here nothing is verified, so
+/// that a fuzzer reaches the readers.
+#[cfg(any(test, feature = "development"))]
+#[must_use]
+pub fn reads_collateral(json: &[u8]) -> bool {
+    tcb_info::TcbInfo::parse(json).is_ok() || tcb_info::QeIdentity::parse(json).is_ok()
+}
+
 #[cfg(test)]
 mod tests;
