@@ -10,7 +10,7 @@ use crate::identifiers::Sha256Digest;
 use crate::policy::{KeyConfigurationExpectations, Policy};
 use crate::snp::anchors::Anchors;
 use crate::time::UnixSeconds;
-use crate::{nitro, nvidia};
+use crate::{nitro, nvidia, tdx};
 
 mod attested;
 pub(crate) mod check;
@@ -49,9 +49,10 @@ pub fn appraise(bundle: &Bundle, policy: &Policy, roots: &Roots, now: UnixSecond
 /// are not compiled in are not trusted.
 #[derive(Clone, Debug)]
 pub struct Roots {
-    snp: Anchors,
-    nitro: nitro::Anchors,
-    nvidia: nvidia::Anchors,
+    pub(crate) snp: Anchors,
+    pub(crate) nitro: nitro::Anchors,
+    pub(crate) nvidia: nvidia::Anchors,
+    pub(crate) tdx: tdx::Anchors,
 }
 
 impl Roots {
@@ -62,6 +63,7 @@ impl Roots {
             snp: Anchors::amd(),
             nitro: nitro::Anchors::vendor(),
             nvidia: nvidia::Anchors::vendor(),
+            tdx: tdx::Anchors::vendor(),
         }
     }
 
@@ -72,12 +74,6 @@ impl Roots {
             snp,
             ..Self::vendor()
         }
-    }
-
-    /// Other keys, treated as if they were a vendor's.
-    #[cfg(test)]
-    pub(crate) fn for_test(snp: Anchors, nitro: nitro::Anchors, nvidia: nvidia::Anchors) -> Self {
-        Self { snp, nitro, nvidia }
     }
 }
 

@@ -115,7 +115,17 @@ impl Bundle {
         if let Some(evidence) = self.snp() {
             return PlatformEvidence::SevSnp(evidence);
         }
-        // Reading made sure that there is one of the two.
+        if let (Some(quote), Some(collateral)) = (
+            self.entry(Label::TdxQuote),
+            self.entry(Label::TdxCollateral),
+        ) {
+            return PlatformEvidence::IntelTdx(TdxEvidence {
+                quote,
+                collateral,
+                event_log: self.entry(Label::TdxEventLog),
+            });
+        }
+        // Reading made sure that there is one of the three.
         let document = self.entry(Label::NitroDocument).unwrap_or_default();
         PlatformEvidence::AwsNitro(nitro::Evidence { document })
     }
@@ -169,8 +179,18 @@ impl Bundle {
         }
         match platform {
             Platform::AwsNitro => Ok(()),
+            Platform::IntelTdx => Self::check_tdx(entries),
             Platform::SevSnp => Self::check_snp(entries),
         }
+    }
+
+    fn check_tdx(entries: &[(Label, Vec<u8>)]) -> Result<(), BundleError> {
+        for label in [Label::TdxQuote, Label::TdxCollateral] {
+            if find(entries, label).is_none() {
+                return Err(BundleError::Missing { label });
+            }
+        }
+        Ok(())
     }
 
     fn check_snp(entries: &[(Label, Vec<u8>)]) -> Result<(), BundleError> {
@@ -221,8 +241,25 @@ impl fmt::Debug for Bundle {
 pub enum PlatformEvidence<'a> {
     /// An AWS Nitro attestation document.
     AwsNitro(nitro::Evidence<'a>),
+    /// An Intel TDX quote with its collateral.
+    IntelTdx(TdxEvidence<'a>),
     /// An AMD SEV-SNP report with its collateral.
     SevSnp(SnpEvidence<'a>),
+}
+
+/// An Intel TDX quote and what is needed to verify it, all unverified.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "callers make it; a field more is a new format"
+)]
+pub struct TdxEvidence<'a> {
+    /// The quote, with the platform's certificates and nothing behind it.
+    pub quote: &'a [u8],
+    /// What Intel says about the platform: JSON, [`crate::dcap::CollateralFile`].
+    pub collateral: &'a [u8],
+    /// The log that the CCEL table of ACPI points to.
+    pub event_log: Option<&'a [u8]>,
 }
 
 impl PlatformEvidence<'_> {
@@ -231,6 +268,7 @@ impl PlatformEvidence<'_> {
     pub const fn platform(&self) -> Platform {
         match self {
             Self::AwsNitro(_) => Platform::AwsNitro,
+            Self::IntelTdx(_) => Platform::IntelTdx,
             Self::SevSnp(_) => Platform::SevSnp,
         }
     }
@@ -267,6 +305,18 @@ impl Builder {
     #[must_use]
     pub fn checkpoint(self, bytes: impl Into<Vec<u8>>) -> Self {
         self.with(Label::Checkpoint, bytes)
+    }
+
+    /// Adds an Intel TDX quote and its collateral.
+    #[must_use]
+    pub fn tdx(self, evidence: TdxEvidence<'_>) -> Self {
+        let builder = self
+            .with(Label::TdxQuote, evidence.quote)
+            .with(Label::TdxCollateral, evidence.collateral);
+        match evidence.event_log {
+            Some(log) => builder.with(Label::TdxEventLog, log),
+            None => builder,
+        }
     }
 
     /// Adds an AWS Nitro attestation document.

@@ -172,11 +172,12 @@ impl Setup {
 
     /// The pinned keys of the throw-away vendors.
     pub(crate) fn roots(&self) -> Roots {
-        Roots::for_test(
-            self.anchors(),
-            crate::nitro::fixtures::Setup::new().anchors(),
-            crate::nvidia::fixtures::anchors(),
-        )
+        Roots {
+            snp: self.anchors(),
+            nitro: crate::nitro::fixtures::Setup::new().anchors(),
+            nvidia: crate::nvidia::fixtures::anchors(),
+            ..Roots::vendor()
+        }
     }
 
     pub(crate) fn policy(&self) -> Policy {

@@ -12,7 +12,7 @@ use crate::appraisal::Gap;
 use crate::identifiers::{Measurement, Sha256Digest};
 use crate::snp::Part;
 use crate::snp::rules::Rules;
-use crate::{nitro, nvidia};
+use crate::{nitro, nvidia, tdx};
 
 pub(crate) mod defaults;
 mod file;
@@ -28,6 +28,7 @@ pub struct Policy {
     pub(crate) snp: Rules,
     pub(crate) nitro: nitro::Rules,
     pub(crate) nvidia: nvidia::Rules,
+    pub(crate) tdx: tdx::Rules,
     pub(crate) weakened: Vec<Weakening>,
 }
 
@@ -69,6 +70,7 @@ impl Policy {
             snp: defaults::snp_rules(),
             nitro: nitro::Rules::strict(),
             nvidia: nvidia::Rules::default(),
+            tdx: tdx::Rules::strict(),
             weakened: Vec::new(),
         }
     }
@@ -108,6 +110,8 @@ impl Policy {
 pub enum Platform {
     /// AWS Nitro Enclaves.
     AwsNitro,
+    /// Intel TDX.
+    IntelTdx,
     /// AMD SEV-SNP.
     SevSnp,
 }
@@ -118,6 +122,7 @@ impl Platform {
     pub const fn registers(self) -> &'static [&'static str] {
         match self {
             Self::AwsNitro => &["pcr0", "pcr1", "pcr2"],
+            Self::IntelTdx => &["mrtd", "rtmr0", "rtmr1", "rtmr2", "rtmr3"],
             Self::SevSnp => &["value"],
         }
     }
@@ -127,6 +132,7 @@ impl fmt::Display for Platform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::AwsNitro => "aws-nitro",
+            Self::IntelTdx => "intel-tdx",
             Self::SevSnp => "sev-snp",
         })
     }
@@ -256,6 +262,8 @@ impl Weakening {
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum WeakenedRule {
+    /// TDX firmware that listed advisories concern is accepted.
+    Advisories,
     /// The host need not report a completed memory alias check.
     AliasCheck,
     /// The guest may use CXL memory.
@@ -266,6 +274,8 @@ pub enum WeakenedRule {
     ProvisionalFirmware,
     /// An old revocation list is accepted.
     StaleRevocation,
+    /// TDX firmware judged by older collateral than the default is accepted.
+    TcbEvaluation,
     /// A TCB floor is below the default.
     TcbFloor,
     /// The report may come from another privilege level than 0.
@@ -277,11 +287,13 @@ impl WeakenedRule {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Advisories => "advisories",
             Self::AliasCheck => "alias-check",
             Self::Cxl => "cxl",
             Self::ProductMilan => "product-milan",
             Self::ProvisionalFirmware => "provisional-firmware",
             Self::StaleRevocation => "stale-revocation",
+            Self::TcbEvaluation => "tcb-evaluation",
             Self::TcbFloor => "tcb-floor",
             Self::Vmpl => "vmpl",
         }

@@ -2,7 +2,7 @@
 
 use crate::identifiers::Measurement;
 use crate::policy::Platform;
-use crate::{nitro, snp};
+use crate::{nitro, snp, tdx};
 
 /// What verified evidence says about the guest and its machine.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -14,6 +14,8 @@ pub struct Facts(PlatformClaims);
 pub enum PlatformClaims {
     /// An AWS Nitro attestation document.
     AwsNitro(Box<nitro::Claims>),
+    /// An Intel TDX quote.
+    IntelTdx(Box<tdx::Claims>),
     /// An AMD SEV-SNP report.
     SevSnp(Box<snp::Claims>),
 }
@@ -24,6 +26,7 @@ impl Facts {
     pub fn platform(&self) -> Platform {
         match self.0 {
             PlatformClaims::AwsNitro(_) => Platform::AwsNitro,
+            PlatformClaims::IntelTdx(_) => Platform::IntelTdx,
             PlatformClaims::SevSnp(_) => Platform::SevSnp,
         }
     }
@@ -41,6 +44,10 @@ impl Facts {
                 };
                 names.zip((0..).map(value)).collect()
             }
+            PlatformClaims::IntelTdx(claims) => {
+                let values = core::iter::once(claims.measurement()).chain(claims.registers());
+                names.zip(values.copied()).collect()
+            }
             PlatformClaims::SevSnp(claims) => {
                 names.map(|name| (name, *claims.measurement())).collect()
             }
@@ -52,6 +59,7 @@ impl Facts {
     pub fn bound_data(&self) -> &[u8] {
         match &self.0 {
             PlatformClaims::AwsNitro(claims) => claims.user_data().unwrap_or_default(),
+            PlatformClaims::IntelTdx(claims) => claims.report_data().as_bytes(),
             PlatformClaims::SevSnp(claims) => claims.report_data().as_bytes(),
         }
     }
@@ -66,6 +74,12 @@ impl Facts {
 impl From<nitro::Claims> for Facts {
     fn from(claims: nitro::Claims) -> Self {
         Self(PlatformClaims::AwsNitro(Box::new(claims)))
+    }
+}
+
+impl From<tdx::Claims> for Facts {
+    fn from(claims: tdx::Claims) -> Self {
+        Self(PlatformClaims::IntelTdx(Box::new(claims)))
     }
 }
 

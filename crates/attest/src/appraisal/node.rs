@@ -6,11 +6,12 @@ use super::check::{Check, Group, Recorder};
 use super::gpus::check_gpus;
 use super::{Code, Facts, Gap, Origin, Roots, list};
 use crate::binding;
-use crate::bundle::{Bundle, PlatformEvidence};
-use crate::nitro;
+use crate::bundle::{Bundle, PlatformEvidence, TdxEvidence};
+use crate::dcap::CollateralFile;
 use crate::policy::{Platform, Policy, RequiredPart};
 use crate::snp::checks;
 use crate::time::UnixSeconds;
+use crate::{nitro, tdx};
 
 pub(super) fn run_checks(
     bundle: &Bundle,
@@ -52,11 +53,38 @@ fn verify_platform(
             recorder.expect(&[Group::Nitro]);
             nitro::verify(evidence, &policy.nitro, &roots.nitro, now, recorder).map(Facts::from)
         }
+        PlatformEvidence::IntelTdx(evidence) => {
+            recorder.expect(tdx::GROUPS);
+            verify_tdx(evidence, policy, roots, now, recorder).map(Facts::from)
+        }
         PlatformEvidence::SevSnp(evidence) => {
             recorder.expect(&[Group::Snp]);
             checks::verify(evidence, policy, &roots.snp, now, recorder).map(Facts::from)
         }
     }
+}
+
+fn verify_tdx(
+    evidence: &TdxEvidence<'_>,
+    policy: &Policy,
+    roots: &Roots,
+    now: UnixSeconds,
+    recorder: &mut Recorder,
+) -> Option<tdx::Claims> {
+    let collateral = match CollateralFile::parse(evidence.collateral) {
+        Ok(collateral) => collateral,
+        Err(error) => {
+            recorder.fail(Check::TcbInfo, Code::CollateralMalformed, error.to_string());
+            return None;
+        }
+    };
+    let evidence = tdx::Evidence {
+        quote: evidence.quote,
+        pck_chain: None,
+        collateral: collateral.collateral(),
+        event_log: evidence.event_log.map(tdx::Log::Ccel),
+    };
+    tdx::verify(&evidence, &policy.tdx, &roots.tdx, now, recorder)
 }
 
 /// Nothing is compared with nothing: a policy without values refuses.
@@ -183,6 +211,19 @@ fn check_host(platform: Platform, origin: Origin, recorder: &mut Recorder) {
         Platform::AwsNitro => (
             &[Check::NitroChain, Check::NitroSignature, Check::NitroDebug],
             "an enclave apart from its parent instance, not in debug mode",
+        ),
+        Platform::IntelTdx => (
+            &[
+                Check::QuoteCertificates,
+                Check::AttestationKey,
+                Check::QuoteSignature,
+                Check::QuotingEnclave,
+                Check::TdxModule,
+                Check::TdAttributes,
+                Check::TdDebug,
+                Check::TdMigration,
+            ],
+            "encrypted, integrity-protected memory; no debugging; no migration",
         ),
         Platform::SevSnp => (
             &SNP_GROUNDS,

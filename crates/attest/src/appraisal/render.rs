@@ -188,6 +188,7 @@ fn facts_json(facts: &Facts) -> Value {
         "measurement": registers.collect::<serde_json::Map<_, _>>(),
         "claims": match facts.claims() {
             PlatformClaims::AwsNitro(claims) => json!(claims),
+            PlatformClaims::IntelTdx(claims) => json!(claims),
             PlatformClaims::SevSnp(claims) => json!(claims),
         },
     })

@@ -32,6 +32,12 @@ pub enum Label {
     SnpVcek,
     /// Certificate of a versioned loaded endorsement key.
     SnpVlek,
+    /// What Intel says about the platform of a quote.
+    TdxCollateral,
+    /// Event log of the trust domain's run-time registers.
+    TdxEventLog,
+    /// An Intel TDX quote.
+    TdxQuote,
     /// Log proof of the admitted machine.
     TlogProofMachine,
     /// Log proof of the release.
@@ -40,18 +46,21 @@ pub enum Label {
 
 impl Label {
     /// Every label, in the order of the deterministic encoding.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 17] = [
         Self::SnpArk,
         Self::SnpAsk,
         Self::SnpCrl,
         Self::SnpAsvk,
         Self::SnpVcek,
         Self::SnpVlek,
+        Self::TdxQuote,
         Self::Checkpoint,
         Self::SnpReport,
         Self::GpuEvidence,
+        Self::TdxEventLog,
         Self::GpuCollateral,
         Self::NitroDocument,
+        Self::TdxCollateral,
         Self::KeyConfiguration,
         Self::TlogProofMachine,
         Self::TlogProofRelease,
@@ -73,6 +82,9 @@ impl Label {
             Self::SnpReport => "snp-report",
             Self::SnpVcek => "snp-vcek",
             Self::SnpVlek => "snp-vlek",
+            Self::TdxCollateral => "tdx-collateral",
+            Self::TdxEventLog => "tdx-event-log",
+            Self::TdxQuote => "tdx-quote",
             Self::TlogProofMachine => "tlog-proof-machine",
             Self::TlogProofRelease => "tlog-proof-release",
         }
@@ -93,6 +105,9 @@ impl Label {
             }
             Self::SnpCrl => "application/pkix-crl",
             Self::SnpReport => "application/vnd.subrosa.snp-report",
+            Self::TdxCollateral => "application/vnd.subrosa.tdx-collateral+json",
+            Self::TdxEventLog => "application/vnd.subrosa.tdx-event-log",
+            Self::TdxQuote => "application/vnd.subrosa.tdx-quote",
             Self::TlogProofMachine | Self::TlogProofRelease => "application/vnd.subrosa.tlog-proof",
         }
     }
@@ -103,9 +118,14 @@ impl Label {
         match self {
             Self::SnpReport => 0x4A0,
             Self::SnpArk | Self::SnpAsk | Self::SnpAsvk | Self::SnpVcek | Self::SnpVlek => 8 * 1024,
-            Self::Checkpoint | Self::KeyConfiguration | Self::NitroDocument => 16 * 1024,
+            Self::Checkpoint | Self::KeyConfiguration | Self::NitroDocument | Self::TdxQuote => {
+                16 * 1024
+            }
             Self::SnpCrl | Self::TlogProofMachine | Self::TlogProofRelease => 32 * 1024,
-            Self::GpuEvidence | Self::GpuCollateral => 128 * 1024,
+            Self::GpuCollateral
+            | Self::GpuEvidence
+            | Self::TdxCollateral
+            | Self::TdxEventLog => 128 * 1024,
         }
     }
 
@@ -120,6 +140,7 @@ impl Label {
             | Self::SnpReport
             | Self::SnpVcek
             | Self::SnpVlek => Some(Platform::SevSnp),
+            Self::TdxCollateral | Self::TdxEventLog | Self::TdxQuote => Some(Platform::IntelTdx),
             Self::Checkpoint
             | Self::GpuCollateral
             | Self::GpuEvidence

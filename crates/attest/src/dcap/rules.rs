@@ -16,6 +16,9 @@ pub struct TcbRules {
 }
 
 impl TcbRules {
+    /// Intel's TCB recovery that collateral must at least be of.
+    pub const EVALUATION_NUMBER: u32 = 19;
+
     /// Firmware that is up to date and that no advisory concerns, judged by
     /// collateral of Intel's TCB recovery 19 (in force since mid-2026) or later.
     #[must_use]
@@ -23,7 +26,7 @@ impl TcbRules {
         Self {
             statuses: vec![TcbStatus::UpToDate],
             advisories: Some(Vec::new()),
-            minimum_evaluation_number: STRICT_EVALUATION_NUMBER,
+            minimum_evaluation_number: Self::EVALUATION_NUMBER,
             forbid_smt: false,
             forbid_dynamic_platform: false,
             forbid_cached_keys: false,
@@ -90,4 +93,3 @@ impl Default for TcbRules {
     }
 }
 
-const STRICT_EVALUATION_NUMBER: u32 = 19;

@@ -11,7 +11,7 @@ use super::{
 use crate::identifiers::{BlockId, KeyDigest, Measurement, Sha256Digest};
 use crate::snp::rules::{self, GuestRestriction, PlatformFeature, RevocationRule, Rules};
 use crate::snp::{FirmwareVersion, Part, Product, Tcb};
-use crate::{nitro, nvidia};
+use crate::{dcap, nitro, nvidia, tdx};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -35,6 +35,8 @@ pub(super) struct File {
     #[serde(default)]
     aws_nitro: AwsNitro,
     #[serde(default)]
+    intel_tdx: IntelTdx,
+    #[serde(default)]
     nvidia: Nvidia,
     #[serde(default)]
     weakened: Vec<Weakening>,
@@ -55,6 +57,64 @@ impl AwsNitro {
         let what = "aws-nitro.maximum-age-seconds";
         check_range(what, age, 1, nitro::Rules::MAXIMUM_AGE)?;
         Ok(nitro::Rules::strict().maximum_age(Some(age)))
+    }
+}
+
+/// What is demanded of Intel TDX quotes.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct IntelTdx {
+    #[serde(default)]
+    accepted_advisories: Vec<String>,
+    minimum_evaluation_number: Option<u32>,
+    modules: Option<Vec<Measurement>>,
+    #[serde(default)]
+    require_event_log: bool,
+    #[serde(default)]
+    forbid_smt: bool,
+    #[serde(default)]
+    forbid_dynamic_platform: bool,
+    #[serde(default)]
+    forbid_cached_keys: bool,
+}
+
+impl IntelTdx {
+    fn into_rules(self, loosened: &mut Vec<WeakenedRule>) -> Result<tdx::Rules, PolicyError> {
+        check_unique(&self.accepted_advisories)?;
+        for advisory in &self.accepted_advisories {
+            check_text("advisory", advisory)?;
+        }
+        let least = dcap::TcbRules::EVALUATION_NUMBER;
+        let number = self.minimum_evaluation_number.unwrap_or(least);
+        loosened.extend((!self.accepted_advisories.is_empty()).then_some(WeakenedRule::Advisories));
+        loosened.extend((number < least).then_some(WeakenedRule::TcbEvaluation));
+        let advisories: Vec<_> = self.accepted_advisories.iter().map(String::as_str).collect();
+        let mut tcb = dcap::TcbRules::strict()
+            .accept_advisories(&advisories)
+            .minimum_evaluation_number(number);
+        for (forbidden, forbid) in [
+            (self.forbid_smt, dcap::TcbRules::forbid_smt as fn(_) -> _),
+            (
+                self.forbid_dynamic_platform,
+                dcap::TcbRules::forbid_dynamic_platform,
+            ),
+            (self.forbid_cached_keys, dcap::TcbRules::forbid_cached_keys),
+        ] {
+            if forbidden {
+                tcb = forbid(tcb);
+            }
+        }
+        let mut rules = tdx::Rules::strict().tcb(tcb);
+        if self.require_event_log {
+            rules = rules.event_log_required();
+        }
+        match self.modules {
+            Some(modules) if modules.is_empty() => Err(PolicyError::Empty {
+                list: "intel-tdx.modules",
+            }),
+            Some(modules) => Ok(rules.modules(modules)),
+            None => Ok(rules),
+        }
     }
 }
 
@@ -187,6 +247,7 @@ impl File {
         let mut loosened = Vec::new();
         let max_lifetime_seconds = max_key_lifetime(self.max_key_lifetime_seconds)?;
         let snp = self.sev_snp.into_rules(&mut loosened)?;
+        let tdx = self.intel_tdx.into_rules(&mut loosened)?;
         check_statements(&loosened, &self.weakened)?;
         Ok(Policy {
             name: self.name,
@@ -202,6 +263,7 @@ impl File {
             snp,
             nitro: self.aws_nitro.rules()?,
             nvidia: self.nvidia.rules(),
+            tdx,
             weakened: self.weakened,
         })
     }
@@ -349,7 +411,12 @@ impl MeasurementEntry {
         if registers.len() != expected.len() || !self.registers.is_empty() {
             return Err(PolicyError::Registers { platform, got });
         }
-        if registers.iter().any(Measurement::is_zero) {
+        // A run-time register that nothing was measured into is zero.
+        let measured_at_launch = expected
+            .iter()
+            .zip(&registers)
+            .filter(|(name, _)| !name.starts_with("rtmr"));
+        if measured_at_launch.into_iter().any(|(_, value)| value.is_zero()) {
             return Err(PolicyError::ZeroMeasurement);
         }
         Ok(ReferenceValue {
