@@ -8,7 +8,7 @@
 //! Nothing is encoded again: the signature is verified over the protected header
 //! and the payload as they came. The algorithm is the one of the protected
 //! header; one that is only in the unprotected header was not signed and is
-//! refused. `minicbor` reads the single items and [`cbor`] adds what strictness
+//! refused. `minicbor` reads the single items and `cbor` adds what strictness
 //! needs: shortest heads, unique keys, bounds, nothing behind the end. A COSE
 //! library would bring a second CBOR decoder that accepts more encodings.
 

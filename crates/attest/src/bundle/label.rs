@@ -122,10 +122,9 @@ impl Label {
                 16 * 1024
             }
             Self::SnpCrl | Self::TlogProofMachine | Self::TlogProofRelease => 32 * 1024,
-            Self::GpuCollateral
-            | Self::GpuEvidence
-            | Self::TdxCollateral
-            | Self::TdxEventLog => 128 * 1024,
+            Self::GpuCollateral | Self::GpuEvidence | Self::TdxCollateral | Self::TdxEventLog => {
+                128 * 1024
+            }
         }
     }
 

@@ -63,6 +63,7 @@ impl AwsNitro {
 /// What is demanded of Intel TDX quotes.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of the file")]
 struct IntelTdx {
     #[serde(default)]
     accepted_advisories: Vec<String>,
@@ -88,21 +89,22 @@ impl IntelTdx {
         let number = self.minimum_evaluation_number.unwrap_or(least);
         loosened.extend((!self.accepted_advisories.is_empty()).then_some(WeakenedRule::Advisories));
         loosened.extend((number < least).then_some(WeakenedRule::TcbEvaluation));
-        let advisories: Vec<_> = self.accepted_advisories.iter().map(String::as_str).collect();
+        let advisories: Vec<_> = self
+            .accepted_advisories
+            .iter()
+            .map(String::as_str)
+            .collect();
         let mut tcb = dcap::TcbRules::strict()
             .accept_advisories(&advisories)
             .minimum_evaluation_number(number);
-        for (forbidden, forbid) in [
-            (self.forbid_smt, dcap::TcbRules::forbid_smt as fn(_) -> _),
-            (
-                self.forbid_dynamic_platform,
-                dcap::TcbRules::forbid_dynamic_platform,
-            ),
-            (self.forbid_cached_keys, dcap::TcbRules::forbid_cached_keys),
-        ] {
-            if forbidden {
-                tcb = forbid(tcb);
-            }
+        if self.forbid_smt {
+            tcb = tcb.forbid_smt();
+        }
+        if self.forbid_dynamic_platform {
+            tcb = tcb.forbid_dynamic_platform();
+        }
+        if self.forbid_cached_keys {
+            tcb = tcb.forbid_cached_keys();
         }
         let mut rules = tdx::Rules::strict().tcb(tcb);
         if self.require_event_log {
@@ -416,7 +418,10 @@ impl MeasurementEntry {
             .iter()
             .zip(&registers)
             .filter(|(name, _)| !name.starts_with("rtmr"));
-        if measured_at_launch.into_iter().any(|(_, value)| value.is_zero()) {
+        if measured_at_launch
+            .into_iter()
+            .any(|(_, value)| value.is_zero())
+        {
             return Err(PolicyError::ZeroMeasurement);
         }
         Ok(ReferenceValue {
