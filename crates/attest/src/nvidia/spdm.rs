@@ -14,7 +14,7 @@ use crate::signature::{Hash, PublicKey, Scheme};
 
 /// A report whose format is known but whose signature is **not** yet checked.
 ///
-/// It offers nothing but [`Report::verify`] and what to fetch for it, so code cannot use a field of an unverified report by mistake.
+/// It offers nothing but its verification and what to fetch for it, so code cannot use a field of an unverified report by mistake.
 #[derive(Clone, Debug)]
 pub struct Report {
     signed: Vec<u8>,
