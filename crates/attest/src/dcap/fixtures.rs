@@ -133,14 +133,14 @@ impl Setup {
             body: if is_tdx {
                 td_report(kind == Kind::Td15)
             } else {
-                enclave_report(&[5, 0, 0, 0, 0, 0, 0, 0], 0x51, 3, 4)
+                enclave_report([5, 0, 0, 0, 0, 0, 0, 0], 0x51, 3, 4)
             },
             body_kind: match kind {
                 Kind::Td5 => 2,
                 Kind::Td15 => 3,
                 _ => 1,
             },
-            qe_report: enclave_report(&[0x15, 0, 0, 0, 0, 0, 0, 0], 0x61, 2, QE_SVN),
+            qe_report: enclave_report([0x15, 0, 0, 0, 0, 0, 0, 0], 0x61, 2, QE_SVN),
             binds_key: true,
             authentication_data: (0..32).collect(),
             certification: (5, None),
@@ -402,9 +402,9 @@ fn header(kind: Kind) -> Vec<u8> {
     header
 }
 
-fn enclave_report(flags: &[u8; 8], signer: u8, product: u16, svn: u16) -> Vec<u8> {
+fn enclave_report(flags: [u8; 8], signer: u8, product: u16, svn: u16) -> Vec<u8> {
     let mut report = vec![0; EnclaveReport::LEN];
-    report[48..56].copy_from_slice(flags);
+    report[48..56].copy_from_slice(&flags);
     report[56..64].copy_from_slice(&[7, 0, 0, 0, 0, 0, 0, 0]);
     report[64..96].copy_from_slice(&[0x3E; 32]);
     report[128..160].copy_from_slice(&[signer; 32]);

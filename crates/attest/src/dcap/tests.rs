@@ -556,10 +556,7 @@ fn collateral_below_the_minimum_number_or_of_two_issues_is_refused() {
 
 #[test]
 fn each_component_that_is_too_low_makes_the_platform_out_of_date() {
-    for at in 0..16 {
-        if COMPONENTS[at] == 0 {
-            continue;
-        }
+    for (at, _) in COMPONENTS.iter().enumerate().filter(|(_, svn)| **svn > 0) {
         refused(Code::TcbOutOfDate, "tcb-status", |setup| {
             setup.platform.components[at] -= 1;
         });

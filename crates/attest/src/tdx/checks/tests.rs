@@ -3,6 +3,7 @@
 #![allow(
     clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
+    clippy::type_complexity,
     clippy::unwrap_used,
     reason = "tests"
 )]
