@@ -14,6 +14,7 @@ use crate::fixtures::cbor;
 use crate::fixtures::pki::{TestKey, authority_draft};
 use crate::nitro::fixtures::{NONCE, PUBLIC_KEY, Setup, USER_DATA};
 use crate::nitro::{Document, Register};
+use crate::signature::PublicKey;
 
 type Demand = fn(Rules, &[u8]) -> Rules;
 
@@ -282,9 +283,9 @@ fn each_demanded_field_must_be_the_demanded_one() {
         assert_eq!(judge(name, cbor::null(), rules()), Some(code), "{name}");
         let longer = [value, &[0]].concat();
         assert_eq!(judge(name, cbor::bytes(&longer), rules()), Some(code));
-        for bit in 0..value.len() * 8 {
+        for byte in 0..value.len() {
             let mut other = value.to_vec();
-            other[bit / 8] ^= 1 << (bit % 8);
+            other[byte] ^= 1 << (byte % 8);
             assert_eq!(judge(name, cbor::bytes(&other), rules()), Some(code));
         }
     }
@@ -301,15 +302,21 @@ fn a_machine_that_must_be_known_is_not() {
     assert_eq!(setup.refusal(), Some(Code::MachineNotIdentified));
 }
 
-/// Every byte is changed, in one bit of its own.
+/// Every byte is changed, in one bit of its own. The whole appraisal is slow, so
+/// that it looks at some of them only.
 #[test]
 fn no_byte_of_a_document_may_change() {
     let setup = Setup::new();
+    let key = PublicKey::from_spki(&TestKey::p384(1).spki()).unwrap();
     let good = setup.document();
-    assert!(Document::parse(&good).is_ok());
+    assert!(Document::parse(&good).unwrap().is_signed_by(&key));
     for byte in 0..good.len() {
         let mut bytes = good.clone();
         bytes[byte] ^= 1 << (byte % 8);
-        assert!(setup.judge(&bytes).verdict().is_err(), "byte {byte}");
+        let verifies = Document::parse(&bytes).is_ok_and(|changed| changed.is_signed_by(&key));
+        assert!(!verifies, "byte {byte}");
+        if byte % 23 == 0 {
+            assert!(setup.judge(&bytes).verdict().is_err(), "byte {byte}");
+        }
     }
 }
