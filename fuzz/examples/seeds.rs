@@ -42,8 +42,26 @@ fn main() -> std::io::Result<()> {
     write("psa_token", "old_labels", &psa_token(true))?;
     write("nvidia_report", "two_blocks", &device_report())?;
     write("nvidia_manifest", "two_measurements", manifest().as_bytes())?;
+    collateral()?;
     evidence()
 }
+
+/// The files that the vectors call good: one of each platform, under throw-away keys.
+fn collateral() -> std::io::Result<()> {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../spec/vectors/collateral.json"
+    );
+    let vectors: serde_json::Value =
+        serde_json::from_slice(&fs::read(path)?).expect("the vectors are JSON");
+    for good in vectors["good"].as_array().expect("there are good files") {
+        let text = |name: &str| good[name].as_str().expect("it is text");
+        let bytes = hex::decode(text("collateral")).expect("it is hexadecimal");
+        write("collateral", text("kind"), &bytes)?;
+    }
+    Ok(())
+}
+
 
 /// A quote with keys and signatures of nobody, and no certificates.
 fn quote(version: u8, environment: u8, body: usize) -> Vec<u8> {

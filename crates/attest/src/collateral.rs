@@ -414,6 +414,8 @@ impl Content {
 }
 
 #[cfg(test)]
+mod evidence_tests;
+#[cfg(test)]
 pub(crate) mod fixtures;
 #[cfg(test)]
 mod tests;
