@@ -480,6 +480,18 @@ fn what_was_gathered_before_stays_when_gathering_fails() {
 }
 
 #[test]
+fn only_a_file_is_written_over() {
+    let (sample, vendor) = kds(|routes| routes);
+    let home = Home::new();
+    home.write("out/file", "in a folder");
+    assert_eq!(gather(&home, &sample, &vendor, &[]).exit, Some(2));
+    let mut command = home.command(&["collateral", "--evidence", "evidence"]);
+    command.args(["--out", "/dev/null", "--amd-kds", &vendor.url()]);
+    assert_eq!(command.output().unwrap().status.code(), Some(2));
+    assert!(vendor.requests().is_empty());
+}
+
+#[test]
 fn a_vlek_is_not_asked_for_but_taken_from_a_file() {
     let (mut sample, _) = kds(|routes| routes);
     let good = Routes::kds(&sample);

@@ -83,6 +83,7 @@ struct EntryReport<'a> {
 
 pub(crate) fn run(flags: Flags, printer: &Printer) -> Result<Exit, Failure> {
     let services = flags.services.check()?;
+    check_out(&flags.out)?;
     let evidence = read_bounded(&flags.evidence, MAX_EVIDENCE)?;
     let read = |path: Option<PathBuf>| {
         path.map(|path| read_bounded(&path, MAX_CERTIFICATES))
@@ -114,6 +115,18 @@ pub(crate) fn run(flags: Flags, printer: &Printer) -> Result<Exit, Failure> {
         printer,
     )?;
     Ok(Exit::Done)
+}
+
+/// A file takes its place by renaming, which would replace a device or a folder.
+fn check_out(out: &Path) -> Result<(), Failure> {
+    match out.metadata() {
+        Ok(metadata) if !metadata.is_file() => Err(Failure::new(
+            Exit::Usage,
+            format!("{} is there already, and is no file", out.display()),
+        )
+        .hint("name a file with --out")),
+        _ => Ok(()),
+    }
 }
 
 fn kind(named: Option<Kind>, evidence: &[u8]) -> Result<Kind, Failure> {
