@@ -62,7 +62,6 @@ fn collateral() -> std::io::Result<()> {
     Ok(())
 }
 
-
 /// A quote with keys and signatures of nobody, and no certificates.
 fn quote(version: u8, environment: u8, body: usize) -> Vec<u8> {
     let mut quote = vec![version, 0, 2, 0, environment, 0, 0, 0, 0, 0, 0, 0];
