@@ -17,7 +17,7 @@ BIN := $(or $(CARGO_TARGET_DIR),target)/debug
 CORE := -p subrosa-attest -p subrosa-attest-case -p subrosa-channel -p subrosa-api
 
 .PHONY: help setup setup-check try proxy development test lint check docs deny advisories fuzz fuzz-short \
-	bench e2e vectors vectors-check claims release release-features release-tests install-check attack wasm-check clean
+	bench e2e vectors vectors-check claims release release-features release-tests install-check attack wasm-check dcap-check clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -80,6 +80,9 @@ e2e: tests/e2e/run ## Official Python and Node clients against the proxy
 
 wasm-check: ## The verifier judges recorded evidence as WebAssembly as it does natively
 	@tests/wasm/run $(ARGS)
+
+dcap-check: ## Our verifier of Intel quotes and the crate dcap-qvl find the same status
+	@tests/dcap/run
 
 release-tests: ## What a build without `development` refuses
 	cargo test --locked -p subrosa --no-default-features --test release
