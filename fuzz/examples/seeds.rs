@@ -40,6 +40,10 @@ fn main() -> std::io::Result<()> {
     write("cca_token", "records", &cca_token(true))?;
     write("psa_token", "rfc9783", &psa_token(false))?;
     write("psa_token", "old_labels", &psa_token(true))?;
+    write("tpm_quote", "eight_registers", &tpm_quote())?;
+    write("tpm_public", "p256", &tpm_public())?;
+    write("azure_report", "sev_snp", &azure_report())?;
+    write("azure_report", "runtime_data", RUNTIME_DATA)?;
     write("nvidia_report", "two_blocks", &device_report())?;
     write("nvidia_manifest", "two_measurements", manifest().as_bytes())?;
     collateral()?;
@@ -368,3 +372,45 @@ fn write(target: &str, name: &str, bytes: &[u8]) -> std::io::Result<()> {
     fs::create_dir_all(&folder)?;
     fs::write(folder.join(name), bytes)
 }
+
+/// A quote over registers 0 to 7 that nobody signed.
+fn tpm_quote() -> Vec<u8> {
+    let mut bytes = b"\xFFTCG\x80\x18\0\x22\0\x0B".to_vec();
+    bytes.extend([0x11; 32]);
+    bytes.extend(b"\0\x05nonce");
+    bytes.extend([0; 16]);
+    bytes.push(1);
+    bytes.extend([0; 8]);
+    bytes.extend(b"\0\0\0\x01\0\x0B\x03\xFF\0\0\0\x20");
+    bytes.extend([0x22; 32]);
+    bytes
+}
+
+/// A restricted signing key: the base point of P-256.
+fn tpm_public() -> Vec<u8> {
+    let mut bytes = b"\0\x23\0\x0B\0\x05\0\x72\0\0\0\x10\0\x18\0\x0B\0\x03\0\x10".to_vec();
+    bytes.extend(b"\0\x20\x6B\x17\xD1\xF2\xE1\x2C\x42\x47\xF8\xBC\xE6\xE5\x63\xA4\x40\xF2");
+    bytes.extend(b"\x77\x03\x7D\x81\x2D\xEB\x33\xA0\xF4\xA1\x39\x45\xD8\x98\xC2\x96");
+    bytes.extend(b"\0\x20\x4F\xE3\x42\xE2\xFE\x1A\x7F\x9B\x8E\xE7\xEB\x4A\x7C\x0F\x9E\x16");
+    bytes.extend(b"\x2B\xCE\x33\x57\x6B\x31\x5E\xCE\xCB\xB6\x40\x68\x37\xBF\x51\xF5");
+    bytes
+}
+
+/// A paravisor's report around an empty SEV-SNP report.
+fn azure_report() -> Vec<u8> {
+    let numbers = |numbers: &[u32]| -> Vec<u8> {
+        numbers
+            .iter()
+            .flat_map(|number| number.to_le_bytes())
+            .collect()
+    };
+    let length = RUNTIME_DATA.len() as u32;
+    let mut bytes = b"HCLA".to_vec();
+    bytes.extend(numbers(&[2, 32 + 1184 + 20 + length, 2, 0, 0, 0, 0]));
+    bytes.extend([0; 1184]);
+    bytes.extend(numbers(&[20 + length, 1, 2, 1, length]));
+    bytes.extend(RUNTIME_DATA);
+    bytes
+}
+
+const RUNTIME_DATA: &[u8] = br#"{"keys":[{"kid":"HCLAkPub","key_ops":["sign"],"kty":"RSA","e":"AQAB","n":"AQAB"}],"vm-configuration":{"secure-boot":true},"user-data":"00"}"#;

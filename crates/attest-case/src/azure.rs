@@ -1,7 +1,10 @@
 //! Azure confidential VMs, and certificates of their virtual TPMs.
 
 use serde_json::Value;
-use subrosa_attest::azure::{Anchors, Evidence, Hardware, Quote, Rules, SnpEndorsement, appraise};
+use subrosa_attest::azure::{
+    Anchors, Evidence, Hardware, Quote, Rules, SnpEndorsement, TdxEndorsement, appraise,
+};
+use subrosa_attest::dcap::CollateralFile;
 use subrosa_attest::tpm::{
     self, KeyCertificates, QuoteSignature, Requirement, appraise_certificates,
 };
@@ -15,7 +18,7 @@ use crate::{Case, CaseError, Judgement};
 pub(crate) fn judge(case: &Case) -> Result<Judgement, CaseError> {
     match case.kind() {
         "azure-ak-cert" => Ok(certificates(case)),
-        "azure-snp" => machine(case),
+        "azure-snp" | "azure-tdx" => machine(case),
         _ => Ok(Judgement::unsupported()),
     }
 }
@@ -56,9 +59,20 @@ fn machine(case: &Case) -> Result<Judgement, CaseError> {
             revocation_list: endorsement.revocation_list.as_deref(),
         })
     });
+    let collateral = match case.file("collateral.json").map(CollateralFile::parse) {
+        Some(Err(_)) => return Ok(Judgement::refused(Code::CollateralMalformed)),
+        Some(Ok(collateral)) => Some(collateral),
+        None => None,
+    };
+    let tdx = case.file("td_quote.bin").map(|quote| {
+        Hardware::Tdx(TdxEndorsement {
+            quote,
+            collateral: collateral.as_ref().map(CollateralFile::collateral),
+        })
+    });
     let evidence = Evidence {
         report,
-        hardware: snp,
+        hardware: snp.or(tdx),
         quote: quote(case, certificates)?,
     };
     let rules = Rules::strict()
@@ -85,6 +99,7 @@ fn quote<'a>(
         public: None,
         certificates,
         values: register_values(case)?,
+        event_log: case.file("eventlog.bin"),
     }))
 }
 

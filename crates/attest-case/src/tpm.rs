@@ -34,6 +34,7 @@ fn quote(case: &Case) -> Result<Judgement, CaseError> {
         key,
         certificates: None,
         values: register_values(case)?,
+        event_log: case.file("eventlog.bin"),
     };
     let now = case.verify_at().unwrap_or(UnixSeconds::new(0));
     let rules = rules(case, NONCE)?;

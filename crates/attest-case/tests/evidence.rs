@@ -23,6 +23,7 @@ const PLATFORMS: &[&str] = &[
     "arm-cca",
     "arm-psa",
     "aws-nitro",
+    "azure-vtpm",
     "eventlog",
     "nvidia-gpu",
     "sev-snp",

@@ -25,7 +25,9 @@ mod runtime;
 
 use crate::appraisal::EvidenceAppraisal;
 use crate::appraisal::check::{Group, Recorder};
+use crate::dcap::Collateral;
 use crate::snp::KeyKind;
+use crate::tdx;
 use crate::time::UnixSeconds;
 use crate::tpm::{KeyCertificates, QuoteSignature, RegisterValues};
 
@@ -56,6 +58,8 @@ pub struct Evidence<'a> {
 pub enum Hardware<'a> {
     /// SEV-SNP: the report is in the paravisor's.
     Snp(SnpEndorsement<'a>),
+    /// TDX: the paravisor's report has only a TDREPORT.
+    Tdx(TdxEndorsement<'a>),
 }
 
 /// Certificates of an SEV-SNP processor, DER.
@@ -77,6 +81,20 @@ pub struct SnpEndorsement<'a> {
     pub revocation_list: Option<&'a [u8]>,
 }
 
+/// A TDX quote made of the paravisor's TDREPORT.
+#[derive(Clone, Copy, Debug)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "callers make it; a field more is a new format"
+)]
+pub struct TdxEndorsement<'a> {
+    /// The quote; Azure's service fills its buffer with zeros behind it.
+    pub quote: &'a [u8],
+    /// What Intel says about the platform. Without it the quote must still fit to
+    /// the other parts, and nothing endorses the hardware.
+    pub collateral: Option<Collateral<'a>>,
+}
+
 /// A quote of the virtual TPM. The key that made it is named by the runtime data.
 #[derive(Clone, Debug)]
 #[expect(
@@ -94,6 +112,8 @@ pub struct Quote<'a> {
     pub certificates: Option<KeyCertificates<'a>>,
     /// Values of the quoted registers.
     pub values: Option<RegisterValues>,
+    /// What the firmware says was measured into them.
+    pub event_log: Option<&'a [u8]>,
 }
 
 /// Judges what an Azure confidential VM shows, as of `now`.
@@ -107,8 +127,10 @@ pub fn appraise(
     now: UnixSeconds,
 ) -> EvidenceAppraisal<Claims> {
     let mut groups = vec![Group::Azure];
-    if let Some(Hardware::Snp(_)) = &evidence.hardware {
-        groups.push(Group::Snp);
+    match &evidence.hardware {
+        Some(Hardware::Snp(_)) => groups.push(Group::Snp),
+        Some(Hardware::Tdx(tdx)) if tdx.collateral.is_some() => groups.extend(tdx::GROUPS),
+        Some(Hardware::Tdx(_)) | None => {}
     }
     if evidence.quote.is_some() {
         groups.extend([Group::Tpm, Group::TpmCertificates]);

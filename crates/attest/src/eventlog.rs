@@ -186,12 +186,17 @@ impl Bank {
     /// The value of a register after `digest` was measured into it.
     #[must_use]
     pub fn extend(self, register: &[u8], digest: &[u8]) -> Vec<u8> {
+        self.digest(&[register, digest].concat())
+    }
+
+    /// The digest of `data`.
+    pub(crate) fn digest(self, data: &[u8]) -> Vec<u8> {
         let hash = match self {
             Self::Sha256 => Hash::Sha256,
             Self::Sha384 => Hash::Sha384,
             Self::Sha512 => Hash::Sha512,
         };
-        hash.digest(&[register, digest].concat())
+        hash.digest(data)
     }
 }
 

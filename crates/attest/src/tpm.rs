@@ -20,6 +20,7 @@ mod anchors;
 mod certificate;
 mod checks;
 mod claims;
+mod log;
 mod pcrs;
 mod public;
 mod quote;
@@ -37,6 +38,7 @@ pub use algorithm::HashAlgorithm;
 pub use anchors::Anchors;
 pub use certificate::KeyCertificates;
 pub use claims::{CertificateClaims, Claims};
+pub use log::MeasuredEvent;
 pub use pcrs::RegisterValues;
 pub use public::{AttestationKey, Public, PublicError};
 pub use quote::{Quote, QuoteError};
@@ -61,6 +63,8 @@ pub struct Evidence<'a> {
     pub certificates: Option<KeyCertificates<'a>>,
     /// Values of the quoted registers.
     pub values: Option<RegisterValues>,
+    /// What the firmware says was measured into them.
+    pub event_log: Option<&'a [u8]>,
 }
 
 /// Judges a quote on its own, as of `now`.

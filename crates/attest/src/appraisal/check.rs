@@ -229,6 +229,7 @@ checks! {
         TpmPcrSelection = "tpm-pcr-selection", Required, "does the quote cover the registers it must?";
         TpmPcrDigest = "tpm-pcr-digest", GapAllowed, "are the registers' values those that were quoted?";
         TpmPcrValues = "tpm-pcr-values", WhenAsked, "do the registers hold accepted values?";
+        TpmEventLog = "tpm-event-log", WhenAsked, "does the event log give the quoted registers?";
     }
 
     Dcap {

@@ -4,18 +4,19 @@ use subtle::ConstantTimeEq;
 
 use super::anchors::Anchors;
 use super::claims::Claims;
-use super::hcl::{HclReport, ReportKind};
+use super::hcl::HclReport;
 use super::rules::{ParavisorRule, Rules};
 use super::runtime::RuntimeData;
-use super::{Evidence, Hardware, Quote, SnpEndorsement};
+use super::{Evidence, Quote};
 use crate::appraisal::check::{Check, Recorder};
-use crate::appraisal::{Code, Gap, SNP_GROUNDS, list};
-use crate::bundle::SnpEvidence;
+use crate::appraisal::{Code, Gap, list};
 use crate::identifiers::Measurement;
-use crate::policy::Policy;
 use crate::time::UnixSeconds;
-use crate::tpm::{self, AttestationKey, Requirement};
-use crate::{snp, tpm::Evidence as TpmEvidence};
+use crate::tpm::{self, AttestationKey, Evidence as TpmEvidence, Requirement};
+
+mod hardware;
+
+pub(super) use hardware::{Verified, quoted_report_data};
 
 /// Verifies the evidence and compares it with the rules.
 ///
@@ -31,9 +32,9 @@ pub(crate) fn verify(
 ) -> Option<Claims> {
     let report = parse_report(evidence.report, recorder)?;
     let runtime = parse_runtime_data(&report, recorder);
-    check_binding(&report, recorder);
-    let hardware = verify_hardware(evidence, &report, rules, anchors, now, recorder);
-    let paravisor = hardware.as_ref().map(|claims| *claims.measurement());
+    hardware::check_binding(evidence, &report, recorder);
+    let verified = hardware::verify(evidence, &report, rules, anchors, now, recorder);
+    let paravisor = verified.as_ref().map(|verified| *verified.measurement());
     check_paravisor(paravisor, rules, recorder);
     let runtime = runtime?;
     check_runtime_data(&runtime, rules, recorder);
@@ -43,11 +44,8 @@ pub(crate) fn verify(
         check_quote_absence(rules, recorder);
         None
     };
-    check_host(rules, recorder);
-    let mut claims = Claims::new(&report, &runtime);
-    claims.snp = hardware;
-    claims.tpm = quote;
-    Some(claims)
+    check_host(verified.as_ref(), rules, recorder);
+    Some(Claims::new(evidence, &report, &runtime, verified, quote))
 }
 
 fn parse_report<'a>(bytes: &'a [u8], recorder: &mut Recorder) -> Option<HclReport<'a>> {
@@ -77,72 +75,6 @@ fn parse_runtime_data(report: &HclReport<'_>, recorder: &mut Recorder) -> Option
             None
         }
     }
-}
-
-/// The hardware report names the digest of the runtime data, then zeros.
-fn check_binding(report: &HclReport<'_>, recorder: &mut Recorder) {
-    let expected = report.expected_report_data();
-    let found = report.claimed_report_data();
-    recorder.compare(
-        Check::AzureBinding,
-        bool::from(expected[..].ct_eq(found)),
-        Code::ReportDataMismatch,
-        hex::encode(expected),
-        hex::encode(found),
-    );
-}
-
-fn verify_hardware(
-    evidence: &Evidence<'_>,
-    report: &HclReport<'_>,
-    rules: &Rules,
-    anchors: &Anchors,
-    now: UnixSeconds,
-    recorder: &mut Recorder,
-) -> Option<snp::Claims> {
-    let check = Check::AzureHardware;
-    match (&evidence.hardware, report.kind) {
-        (Some(Hardware::Snp(endorsement)), ReportKind::Snp) => {
-            let claims = verify_snp(endorsement, report, rules, anchors, now, recorder)?;
-            recorder.pass(check, "SEV-SNP");
-            Some(claims)
-        }
-        (Some(Hardware::Snp(_)), ReportKind::Tdx) => {
-            recorder.fail(check, Code::ProductMismatch, "a TDX report");
-            None
-        }
-        (None, _) if rules.hardware == Requirement::Required => {
-            recorder.fail(check, Code::EvidenceMissing, "nothing endorses it");
-            None
-        }
-        (None, _) => {
-            recorder.gap(check, Gap::HardwareReportNotVerified);
-            None
-        }
-    }
-}
-
-fn verify_snp(
-    endorsement: &SnpEndorsement<'_>,
-    report: &HclReport<'_>,
-    rules: &Rules,
-    anchors: &Anchors,
-    now: UnixSeconds,
-    recorder: &mut Recorder,
-) -> Option<snp::Claims> {
-    let evidence = SnpEvidence {
-        report: report.hardware_report(),
-        kind: endorsement.kind,
-        leaf: endorsement.leaf,
-        intermediate: endorsement.intermediate,
-        root: endorsement.root,
-        revocation_list: endorsement.revocation_list,
-    };
-    let policy = Policy {
-        snp: rules.snp.clone(),
-        ..Policy::strict_default()
-    };
-    snp::checks::verify(&evidence, &policy, &anchors.snp, now, recorder)
 }
 
 /// The paravisor speaks for the guest, so it must be a known one.
@@ -207,6 +139,7 @@ fn verify_quote(
         },
         certificates: quote.certificates.clone(),
         values: quote.values.clone(),
+        event_log: quote.event_log,
     };
     let named = &runtime.attestation_key;
     let claims = tpm::verify(
@@ -232,15 +165,17 @@ fn check_quote_absence(rules: &Rules, recorder: &mut Recorder) {
 
 /// The host is excluded by hardware that is verified and a paravisor that is known
 /// and says which virtual TPM is its own.
-fn check_host(rules: &Rules, recorder: &mut Recorder) {
+fn check_host(verified: Option<&Verified>, rules: &Rules, recorder: &mut Recorder) {
     let check = Check::ExcludesHost;
     let own = [
         Check::AzureBinding,
         Check::AzureHardware,
         Check::AzureParavisor,
     ];
-    let mut grounds = own.into_iter().chain(SNP_GROUNDS);
-    if grounds.all(|ground| recorder.passed(ground)) {
+    let mut grounds = own
+        .iter()
+        .chain(verified.map_or(&[][..], Verified::grounds));
+    if verified.is_some() && grounds.all(|&ground| recorder.passed(ground)) {
         recorder.pass(check, "verified hardware, a known paravisor");
     } else if rules.hardware == Requirement::Required && rules.paravisor != ParavisorRule::Any {
         let found = "a check it rests on did not pass";

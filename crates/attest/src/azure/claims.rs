@@ -3,12 +3,14 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::hcl::HclReport;
+use super::checks::{Verified, quoted_report_data};
+use super::hcl::{HclReport, ReportKind};
 use super::runtime::RuntimeData;
-use crate::{snp, tpm};
+use super::{Evidence, Hardware};
+use crate::{snp, tdx, tpm};
 
 /// What the parts say that are bound to one another. Without a verified hardware
-/// report (`snp`) nobody vouches for any of it.
+/// report (`snp` or `tdx`) nobody vouches for any of it.
 #[derive(Clone, Debug, Serialize)]
 pub struct Claims {
     hcl: HclClaims,
@@ -17,10 +19,19 @@ pub struct Claims {
     key_ids: Vec<String>,
     /// Verified SEV-SNP report.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) snp: Option<snp::Claims>,
+    snp: Option<snp::Claims>,
+    /// Verified TDX quote.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tdx: Option<tdx::Claims>,
+    /// Report data of the TDREPORT.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tdreport_reportdata: Option<String>,
+    /// Report data of the TDX quote.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    td_quote_report_data: Option<String>,
     /// What the virtual TPM's quote says.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) tpm: Option<tpm::Claims>,
+    tpm: Option<tpm::Claims>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -36,7 +47,23 @@ struct HclClaims {
 }
 
 impl Claims {
-    pub(super) fn new(report: &HclReport<'_>, runtime: &RuntimeData) -> Self {
+    pub(super) fn new(
+        evidence: &Evidence<'_>,
+        report: &HclReport<'_>,
+        runtime: &RuntimeData,
+        verified: Option<Verified>,
+        tpm: Option<tpm::Claims>,
+    ) -> Self {
+        let (snp, tdx) = match verified {
+            Some(Verified::Snp(claims)) => (Some(*claims), None),
+            Some(Verified::Tdx(claims)) => (None, Some(*claims)),
+            None => (None, None),
+        };
+        let is_tdx = report.kind == ReportKind::Tdx;
+        let quoted = match &evidence.hardware {
+            Some(Hardware::Tdx(endorsement)) => quoted_report_data(endorsement),
+            _ => None,
+        };
         let mut runtime_claims = json!({ "vm-configuration": runtime.vm_configuration });
         if let (Some(data), Some(claims)) = (runtime.user_data, runtime_claims.as_object_mut()) {
             claims.insert("user-data".to_owned(), hex::encode(data).into());
@@ -54,8 +81,11 @@ impl Claims {
             },
             runtime: runtime_claims,
             key_ids: runtime.key_ids.clone(),
-            snp: None,
-            tpm: None,
+            snp,
+            tdx,
+            tdreport_reportdata: is_tdx.then(|| hex::encode(report.claimed_report_data())),
+            td_quote_report_data: quoted.map(hex::encode),
+            tpm,
         }
     }
 
@@ -63,6 +93,12 @@ impl Claims {
     #[must_use]
     pub fn snp(&self) -> Option<&snp::Claims> {
         self.snp.as_ref()
+    }
+
+    /// The hardware's quote, if it is TDX and was verified.
+    #[must_use]
+    pub fn tdx(&self) -> Option<&tdx::Claims> {
+        self.tdx.as_ref()
     }
 
     /// What the virtual TPM's quote says.

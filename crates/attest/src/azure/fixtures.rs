@@ -4,6 +4,7 @@
     clippy::arithmetic_side_effects,
     clippy::as_conversions,
     clippy::cast_possible_truncation,
+    clippy::indexing_slicing,
     reason = "tests"
 )]
 
@@ -84,12 +85,13 @@ impl Setup {
             .0
             .copy_from_slice(digest.as_bytes());
         let report_data = self.report_data.unwrap_or(report_data);
-        let hardware = self
-            .snp
-            .report
-            .clone()
-            .with(layout::REPORT_DATA, &report_data)
-            .sign(&self.snp.report_key);
+        let signed = || self.snp_report(&report_data);
+        let is_tdx = self.data_header[1] == 4;
+        let hardware = if is_tdx {
+            td_report(&report_data)
+        } else {
+            signed()
+        };
         let message = self.quote.bytes();
         Pieces {
             report: self.hcl(&hardware, &runtime),
@@ -97,6 +99,14 @@ impl Setup {
             message,
             public: None,
         }
+    }
+
+    fn snp_report(&self, report_data: &[u8; 64]) -> Vec<u8> {
+        self.snp
+            .report
+            .clone()
+            .with(layout::REPORT_DATA, report_data)
+            .sign(&self.snp.report_key)
     }
 
     fn hcl(&self, hardware: &[u8], runtime: &[u8]) -> Vec<u8> {
@@ -143,6 +153,7 @@ impl Setup {
                 public: pieces.public.as_deref(),
                 certificates: None,
                 values: Some(values(0..=7)),
+                event_log: None,
             }),
         };
         edit(&mut evidence);
@@ -153,6 +164,14 @@ impl Setup {
     pub(crate) fn code(&self) -> Option<Code> {
         self.appraise().verdict().err()
     }
+}
+
+/// A TDREPORT, which no reader but its own machine's can verify, and the zeros
+/// behind it.
+fn td_report(report_data: &[u8; 64]) -> Vec<u8> {
+    let mut report = vec![0; 0x4A0];
+    report[128..192].copy_from_slice(report_data);
+    report
 }
 
 /// The finished bytes.

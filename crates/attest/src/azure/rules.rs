@@ -2,6 +2,7 @@
 
 use crate::identifiers::Measurement;
 use crate::snp;
+use crate::tdx;
 use crate::tpm::{self, Requirement};
 
 /// The demands on an Azure confidential VM. [`Rules::strict`] accepts nothing until
@@ -10,6 +11,7 @@ use crate::tpm::{self, Requirement};
 pub struct Rules {
     pub(super) hardware: Requirement,
     pub(super) snp: snp::Rules,
+    pub(super) tdx: tdx::Rules,
     pub(super) paravisor: ParavisorRule,
     pub(super) quote: Requirement,
     pub(super) tpm: tpm::Rules,
@@ -26,6 +28,7 @@ impl Rules {
         Self {
             hardware: Requirement::Required,
             snp: snp::Rules::strict(),
+            tdx: tdx::Rules::strict(),
             paravisor: ParavisorRule::Unknown,
             quote: Requirement::Required,
             tpm: tpm::Rules::default()
@@ -40,6 +43,13 @@ impl Rules {
     #[must_use]
     pub fn snp(mut self, rules: snp::Rules) -> Self {
         self.snp = rules;
+        self
+    }
+
+    /// Demands this of TDX hardware.
+    #[must_use]
+    pub fn tdx(mut self, rules: tdx::Rules) -> Self {
+        self.tdx = rules;
         self
     }
 

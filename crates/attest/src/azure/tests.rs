@@ -20,6 +20,8 @@ use crate::snp::layout;
 use crate::tpm::Requirement;
 use crate::tpm::fixtures::{ATTRIBUTES, NONCE, public, value};
 
+mod tdx;
+
 #[test]
 fn a_good_machine_is_accepted_and_excludes_the_host() {
     let appraisal = Setup::new().appraise();

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::log::MeasuredEvent;
 use super::pcrs::RegisterValues;
 use super::public::Public;
 use super::quote::{Quote, Selection};
@@ -20,6 +21,9 @@ pub struct Claims {
     pub(super) pcr_digest_ok: Option<bool>,
     /// The values of the quoted registers, if they are those that were quoted.
     pub(super) pcrs: Option<RegisterValues>,
+    /// The events of the quoted registers, if there is a log and it gives them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) events: Vec<MeasuredEvent>,
 }
 
 /// The fields of `TPMS_ATTEST`.
@@ -62,6 +66,7 @@ impl Claims {
             ak_hierarchy: public.and_then(|public| public.hierarchy(&quote.qualified_signer)),
             pcr_digest_ok: None,
             pcrs: None,
+            events: Vec::new(),
         }
     }
 
@@ -70,6 +75,12 @@ impl Claims {
     #[must_use]
     pub fn registers(&self) -> Option<&RegisterValues> {
         self.pcrs.as_ref()
+    }
+
+    /// The events of the quoted registers, if there was a log and it gives them.
+    #[must_use]
+    pub fn events(&self) -> &[MeasuredEvent] {
+        &self.events
     }
 }
 

@@ -163,6 +163,7 @@ pub(crate) struct Setup {
     pub(crate) attributes: u32,
     pub(crate) quote: QuoteDraft,
     pub(crate) values: Option<RegisterValues>,
+    pub(crate) event_log: Option<Vec<u8>>,
     pub(crate) leaf: CertificateDraft,
     pub(crate) intermediate: CertificateDraft,
     pub(crate) root: CertificateDraft,
@@ -176,6 +177,7 @@ impl Setup {
             attributes: ATTRIBUTES,
             quote: QuoteDraft::new(),
             values: Some(values(0..=7)),
+            event_log: None,
             leaf: key_draft("intermediate", &key),
             intermediate: authority_draft("intermediate", "root", &TestKey::p256(2)),
             root: authority_draft("root", "root", &TestKey::p256(3)),
@@ -250,6 +252,7 @@ impl Pieces {
                     authorities: vec![root, intermediate],
                 }),
             values: setup.values.clone(),
+            event_log: setup.event_log.as_deref(),
         };
         appraise(&evidence, &setup.rules, &setup.anchors(), NOW)
     }

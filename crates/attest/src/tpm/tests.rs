@@ -270,6 +270,7 @@ fn a_plain_public_key_does_not_say_what_it_may_do() {
         key: AttestationKey::SubjectPublicKeyInfo(&spki),
         certificates: None,
         values: setup.values.clone(),
+        event_log: None,
     };
     let rules = setup.rules.clone().key_certificate(Requirement::IfPresent);
     let judge = |rules: &Rules| appraise(&evidence, rules, &setup.anchors(), NOW);

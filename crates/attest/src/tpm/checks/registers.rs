@@ -5,6 +5,7 @@ use subtle::ConstantTimeEq;
 use super::super::Evidence;
 use super::super::algorithm::HashAlgorithm;
 use super::super::claims::Claims;
+use super::super::log;
 use super::super::pcrs::RegisterValues;
 use super::super::quote::{Quote, Selection};
 use super::super::rules::{Requirement, Rules};
@@ -30,6 +31,14 @@ pub(super) fn check(
         None
     };
     check_values(values.as_ref(), rules, recorder);
+    check_log(
+        evidence,
+        selection,
+        values.as_ref(),
+        rules,
+        claims,
+        recorder,
+    );
     claims.pcrs = values;
 }
 
@@ -119,5 +128,31 @@ fn check_values(values: Option<&RegisterValues>, rules: &Rules, recorder: &mut R
             format!("{register}: {}", list(allowed.iter().map(hex::encode))),
             found.map_or_else(|| "not quoted".to_owned(), hex::encode),
         );
+    }
+}
+
+/// A log counts only beside values that were quoted.
+fn check_log(
+    evidence: &Evidence<'_>,
+    selection: &Selection,
+    values: Option<&RegisterValues>,
+    rules: &Rules,
+    claims: &mut Claims,
+    recorder: &mut Recorder,
+) {
+    let check = Check::TpmEventLog;
+    match (evidence.event_log, values) {
+        (None, _) if rules.event_log == Requirement::Required => {
+            recorder.fail(check, Code::EvidenceMissing, "no event log");
+        }
+        (None, _) => {}
+        (Some(_), None) => recorder.fail(check, Code::EvidenceMissing, "no quoted values"),
+        (Some(log), Some(values)) => match log::tie(log, selection.bank, values) {
+            Ok(events) => {
+                recorder.pass(check, format!("{} events", events.len()));
+                claims.events = events;
+            }
+            Err(error) => recorder.fail(check, error.code(), error.to_string()),
+        },
     }
 }
