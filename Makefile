@@ -10,8 +10,7 @@ export CARGO_TERM_PROGRESS_WHEN ?= auto
 
 # One selection everywhere, so that every dependency is compiled once.
 ALL := --workspace --all-features --locked
-DEVELOPMENT := -p subrosa -p subrosa-enclave --locked \
-	--features subrosa/development,subrosa-enclave/development,subrosa-enclave/demo-model
+DEVELOPMENT := $(ALL) --bin subrosa --bin subrosa-enclave
 BIN := $(or $(CARGO_TARGET_DIR),target)/debug
 # Crates that also run in a browser.
 CORE := -p subrosa-attest -p subrosa-attest-case -p subrosa-channel -p subrosa-api
