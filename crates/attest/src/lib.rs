@@ -18,7 +18,8 @@
 //! what it cannot check it names as a [`Gap`], never as a pass.
 //!
 //! Read the modules in this order: [`bundle`], [`policy`], [`appraisal`], [`snp`],
-//! [`nvidia`], [`dcap`], [`tdx`], [`sgx`].
+//! [`dcap`], [`tdx`],
+//! [`sgx`], [`nitro`], [`cca`], [`psa`], [`tpm`], [`azure`], [`nvidia`].
 //! The formats are `spec/evidence-bundle.md`, `spec/policy.md` and
 //! `spec/verdicts.md`.
 
@@ -33,10 +34,6 @@ pub mod cose;
 pub mod dcap;
 #[cfg(any(test, feature = "development"))]
 pub mod development;
-#[allow(
-    dead_code,
-    reason = "its reader is shared by platforms, which use different parts of it"
-)]
 pub mod eventlog;
 pub mod identifiers;
 pub mod nitro;
@@ -44,19 +41,11 @@ pub mod nvidia;
 pub mod policy;
 pub mod psa;
 pub mod sgx;
-#[allow(
-    dead_code,
-    reason = "shared by platforms, which use different parts of it"
-)]
 mod signature;
 pub mod snp;
 pub mod tdx;
 pub mod time;
 pub mod tpm;
-#[allow(
-    dead_code,
-    reason = "shared by platforms, which use different parts of it"
-)]
 pub mod x509;
 
 pub use appraisal::{

@@ -16,7 +16,7 @@ use crate::appraisal::check::{Check, Recorder};
 use crate::signature::{Hash, PublicKey, Scheme};
 use crate::time::UnixSeconds;
 use crate::x509::crl::{CrlError, RevocationList};
-use crate::x509::path::{self, Leaf};
+use crate::x509::path;
 use crate::x509::{Certificate, PathError};
 
 /// A quote that a genuine platform signed, and what is known about the platform.
@@ -134,7 +134,7 @@ impl PckChain {
     /// Three certificates: PCK, one of Intel's two authorities, root.
     fn verify(text: &[u8], anchors: &Anchors, now: UnixSeconds) -> Result<Self, PathError> {
         let chain = signed::certificates(text)?;
-        let key = path::verify(&chain, &anchors.root, Leaf::EndEntity, now)?;
+        let key = path::verify(&chain, &anchors.root, now)?;
         let [leaf, authority, root] = <[Certificate; 3]>::try_from(chain)
             .map_err(|chain| PathError::Length { got: chain.len() })?;
         if leaf.common_name().as_deref() != Some(PCK) {

@@ -9,7 +9,7 @@ use super::Anchors;
 use crate::appraisal::Code;
 use crate::signature::{Hash, Scheme};
 use crate::time::UnixSeconds;
-use crate::x509::path::{self, Leaf};
+use crate::x509::path;
 use crate::x509::{Certificate, PathError, pem};
 
 /// Longest object that is read, in bytes. Those in use have 1,000 to 20,000.
@@ -31,7 +31,7 @@ impl SignedJson<'_> {
         now: UnixSeconds,
     ) -> Result<Certificate, SignedError> {
         let chain = certificates(self.chain)?;
-        let key = path::verify(&chain, &anchors.root, Leaf::EndEntity, now)?;
+        let key = path::verify(&chain, &anchors.root, now)?;
         // The root certifies the signer itself (PCS API, "TCB Info Issuer Chain").
         let [signer, _root] = <[Certificate; 2]>::try_from(chain)
             .map_err(|chain| PathError::Length { got: chain.len() })?;

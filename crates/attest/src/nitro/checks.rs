@@ -11,7 +11,7 @@ use crate::appraisal::check::{Check, Recorder};
 use crate::appraisal::{Code, Gap};
 use crate::signature::PublicKey;
 use crate::time::UnixSeconds;
-use crate::x509::path::{self, Leaf};
+use crate::x509::path;
 use crate::x509::{Certificate, PathError};
 
 /// Verifies the document and compares it with the rules.
@@ -92,7 +92,7 @@ fn chain(
             Certificate::parse(der).map_err(|source| PathError::Certificate { at, source })
         })
         .collect::<Result<Vec<_>, _>>()?;
-    let key = path::verify(&path, &anchors.public_keys(), Leaf::EndEntity, now)?;
+    let key = path::verify(&path, &anchors.public_keys(), now)?;
     let leaf = path.first().ok_or(PathError::Length { got: 0 })?;
     Ok(Signer {
         key,

@@ -12,7 +12,7 @@ use super::checks::SignedManifest;
 use crate::appraisal::Code;
 use crate::identifiers::Sha384Digest;
 use crate::time::UnixSeconds;
-use crate::x509::path::{self, Leaf};
+use crate::x509::path;
 use crate::x509::{Certificate, PathError};
 
 mod canonical;
@@ -63,8 +63,8 @@ impl Manifest {
         now: UnixSeconds,
     ) -> Result<SignedManifest, ManifestError> {
         let certificates = self.certificates()?;
-        let key = path::verify(&certificates, &anchors.manifest, Leaf::EndEntity, now)
-            .map_err(ManifestError::Path)?;
+        let key =
+            path::verify(&certificates, &anchors.manifest, now).map_err(ManifestError::Path)?;
         if self.signature.verifies(&key) {
             Ok(SignedManifest {
                 content: self.content.clone(),

@@ -8,7 +8,7 @@ use super::anchors::Anchors;
 use crate::appraisal::Code;
 use crate::signature::PublicKey;
 use crate::time::UnixSeconds;
-use crate::x509::path::{self, Leaf, MAX_CERTIFICATES};
+use crate::x509::path::{self, MAX_CERTIFICATES};
 use crate::x509::{Certificate, PathError};
 
 /// A certificate of an attestation key and those above it, all unverified.
@@ -70,7 +70,7 @@ impl KeyCertificates<'_> {
             let key = leaf.public_key().ok_or(PathError::Key { at: 0 })?;
             return Ok(Certification::Incomplete(key));
         };
-        let key = path::verify(&path, &anchors.0, Leaf::EndEntity, now)?;
+        let key = path::verify(&path, &anchors.0, now)?;
         Ok(Certification::Good(key))
     }
 }

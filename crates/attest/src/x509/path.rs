@@ -9,22 +9,13 @@ use crate::time::UnixSeconds;
 /// Most certificates in a path.
 pub(crate) const MAX_CERTIFICATES: usize = 8;
 
-/// What the first certificate of a path must be.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Leaf {
-    /// It may be an authority as well.
-    Any,
-    /// It is no authority and may sign.
-    EndEntity,
-}
-
 /// Checks `path`, leaf first and pinned certificate last, as of `now`, and gives
 /// back the leaf's key.
 ///
 /// Each certificate must be valid now, name the next one's subject as its issuer
 /// and carry a signature by the next one's key; each but the leaf must be an
 /// authority that allows a path of this length. The last one must be its own issuer,
-/// and its key among `pins`.
+/// and its key among `pins`. The leaf must be no authority, and may sign.
 ///
 /// # Errors
 ///
@@ -32,7 +23,6 @@ pub(crate) enum Leaf {
 pub(crate) fn verify(
     path: &[Certificate],
     pins: &[Sha256Digest],
-    leaf: Leaf,
     now: UnixSeconds,
 ) -> Result<PublicKey, PathError> {
     let (Some(first), Some(last)) = (path.first(), path.last()) else {
@@ -42,7 +32,7 @@ pub(crate) fn verify(
         return Err(PathError::Length { got: path.len() });
     }
     check_pin(last, path.len().saturating_sub(1), pins)?;
-    if leaf == Leaf::EndEntity && !(first.is_end_entity() && first.may_sign()) {
+    if !(first.is_end_entity() && first.may_sign()) {
         return Err(PathError::Usage { at: 0 });
     }
     for (at, certificate) in path.iter().enumerate() {
