@@ -106,7 +106,7 @@ pub(super) fn is_zero(value: &[u8]) -> bool {
     value.iter().all(|&byte| byte == 0)
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
 fn as_text<S: Serializer>(at: &UnixSeconds, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(at)
 }
