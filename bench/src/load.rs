@@ -126,7 +126,11 @@ pub async fn round<const N: usize>(
     let mut found: [Vec<Measured>; N] = std::array::from_fn(|_| Vec::new());
     for turn in 0..repeats(streams) {
         let first = round.saturating_add(turn);
-        for at in (0..N).cycle().skip(first.checked_rem(N).unwrap_or_default()).take(N) {
+        for at in (0..N)
+            .cycle()
+            .skip(first.checked_rem(N).unwrap_or_default())
+            .take(N)
+        {
             if let (Some(way), Some(found)) = (ways.get(at), found.get_mut(at)) {
                 found.push(way.run(streams).await?);
             }
