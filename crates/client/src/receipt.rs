@@ -169,6 +169,12 @@ impl ReceiptFile {
         &self.receipt
     }
 
+    /// The evidence of the node that signed it, not verified.
+    #[must_use]
+    pub fn bundle(&self) -> &Bundle {
+        &self.bundle
+    }
+
     /// The verdict as it was shown. It is a note; [`Self::check`] makes a verdict of its own.
     #[must_use]
     pub fn shown_verdict(&self) -> &str {

@@ -75,6 +75,7 @@ async fn a_receipt_passes_its_check_long_after_its_key_has_ended() {
     assert!(checked.opened);
     assert_eq!(checked.receipt.minute(), NOW / 60);
     assert_eq!(checked.node.verdict_line(), file.shown_verdict());
+    assert_eq!(file.bundle().as_bytes(), checked.node.bundle().as_bytes());
     assert_eq!(
         checked.node.key_configuration().configuration(),
         &CONFIGURATION
