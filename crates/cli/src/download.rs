@@ -11,6 +11,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use sha2::{Digest, Sha256};
 use ureq::http::{Response, StatusCode, header};
+use ureq::tls::{RootCerts, TlsConfig};
 use ureq::{Agent, Body};
 
 use crate::disk::{free_bytes, size_words};
@@ -30,11 +31,15 @@ pub(crate) struct Download<'a> {
 impl Download<'_> {
     /// Fetches, checks and names the file; its length is the answer.
     pub(crate) fn run(&self, printer: &Printer) -> Result<u64, Failure> {
+        self.run_with(&agent(RootCerts::WebPki), printer)
+    }
+
+    fn run_with(&self, agent: &Agent, printer: &Printer) -> Result<u64, Failure> {
         let folder = self.to.parent().unwrap_or(Path::new("."));
         make_private_folder(folder)?;
         let partial = self.partial();
         let have = fs::metadata(&partial).map_or(0, |metadata| metadata.len());
-        let response = self.request(have)?;
+        let response = self.request(agent, have)?;
         let (mut file, start) = self.open(&partial, &response, have)?;
         let total = self.total(&response, start)?;
         check_space(folder, total.map(|total| total.saturating_sub(start)))?;
@@ -66,8 +71,7 @@ impl Download<'_> {
         self.to.with_file_name(name)
     }
 
-    fn request(&self, have: u64) -> Result<Response<Body>, Failure> {
-        let agent = agent();
+    fn request(&self, agent: &Agent, have: u64) -> Result<Response<Body>, Failure> {
         let mut url = self.url.to_owned();
         for _ in 0..MAX_REDIRECTS {
             check_address(&url)?;
@@ -79,7 +83,7 @@ impl Download<'_> {
                 .call()
                 .map_err(|error| unreachable_server(&url, &error))?;
             if !response.status().is_redirection() {
-                return self.expect_content(response, have);
+                return self.expect_content(agent, response, have);
             }
             url = next_address(&url, &response)?;
         }
@@ -92,6 +96,7 @@ impl Download<'_> {
 
     fn expect_content(
         &self,
+        agent: &Agent,
         response: Response<Body>,
         have: u64,
     ) -> Result<Response<Body>, Failure> {
@@ -102,7 +107,7 @@ impl Download<'_> {
                 let partial = self.partial();
                 fs::remove_file(&partial)
                     .map_err(|error| Failure::file("remove", &partial, &error))?;
-                self.request(0)
+                self.request(agent, 0)
             }
             status => Err(
                 Failure::new(Exit::Network, format!("{} answered {status}", self.url)).hint(
@@ -256,8 +261,9 @@ pub(crate) fn hash_file(path: &Path) -> Result<[u8; 32], Failure> {
 }
 
 /// No proxy from the environment, no redirect that was not looked at.
-fn agent() -> Agent {
+fn agent(roots: RootCerts) -> Agent {
     Agent::config_builder()
+        .tls_config(TlsConfig::builder().root_certs(roots).build())
         .proxy(None)
         .max_redirects(0)
         .max_redirects_will_error(false)
@@ -353,6 +359,8 @@ const MAX_REDIRECTS: usize = 5;
 const SPACE_LEFT: u64 = 64 * 1024 * 1024;
 const TIMEOUT: Duration = Duration::from_secs(20);
 
+#[cfg(test)]
+mod https_tests;
 #[cfg(test)]
 mod tests {
     use super::*;

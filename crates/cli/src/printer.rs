@@ -70,7 +70,7 @@ impl Printer {
     }
 
     /// One that prints nothing, for tests.
-    #[cfg(all(test, feature = "development"))]
+    #[cfg(test)]
     pub(crate) fn silent() -> Self {
         Self {
             verbosity: Verbosity::Quiet,

@@ -73,7 +73,12 @@ struct Driver(JoinHandle<()>);
 
 impl Transport {
     pub(crate) fn new(service: ServiceUrl, timeouts: Timeouts) -> Self {
-        let tls = service.is_secure().then(tls).flatten();
+        let roots = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
+        Self::with_roots(service, timeouts, roots)
+    }
+
+    fn with_roots(service: ServiceUrl, timeouts: Timeouts, roots: RootCertStore) -> Self {
+        let tls = service.is_secure().then(|| tls(roots)).flatten();
         Self {
             service,
             timeouts,
@@ -278,10 +283,9 @@ async fn within<T>(
     }
 }
 
-/// TLS 1.3 with the roots compiled in. It hides from the network which documents are fetched; what
-/// is secret is sealed and does not depend on it.
-fn tls() -> Option<TlsConnector> {
-    let roots: RootCertStore = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
+/// TLS 1.3 with these roots. It hides from the network which documents are fetched; what is secret
+/// is sealed and does not depend on it.
+fn tls(roots: RootCertStore) -> Option<TlsConnector> {
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_protocol_versions(&[&TLS13])
         .ok()?
@@ -305,3 +309,6 @@ const MAX_HEADERS: usize = 64;
 const MAX_ADDRESSES: usize = 8;
 /// Bytes of a problem document (RFC 9457).
 const MAX_PROBLEM: usize = 8 << 10;
+
+#[cfg(test)]
+mod tests;
