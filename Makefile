@@ -13,10 +13,10 @@ ALL := --workspace --all-features --locked
 DEVELOPMENT := $(ALL) --bin subrosa --bin subrosa-enclave
 BIN := $(or $(CARGO_TARGET_DIR),target)/debug
 # Crates that also run in a browser.
-CORE := -p subrosa-attest -p subrosa-attest-case -p subrosa-channel -p subrosa-api
+CORE := -p subrosa-attest -p subrosa-attest-case -p subrosa-channel -p subrosa-api -p subrosa-translog
 
 .PHONY: help setup setup-check try proxy development test lint check docs deny advisories fuzz fuzz-short \
-	bench e2e vectors vectors-check claims release release-features release-tests install-check attack wasm-check dcap-check clean
+	bench e2e vectors vectors-check claims release release-features release-tests install-check attack wasm-check dcap-check tlog-check clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -79,6 +79,9 @@ e2e: tests/e2e/run ## Official Python and Node clients against the proxy
 
 wasm-check: ## The verifier judges recorded evidence as WebAssembly as it does natively
 	@tests/wasm/run $(ARGS)
+
+tlog-check: ## Our trees, proofs and notes are those of the crates tlog_tiles and signed_note
+	CARGO_TARGET_DIR=$(or $(CARGO_TARGET_DIR),target)/tlog cargo test --quiet --locked --manifest-path tests/tlog/Cargo.toml
 
 dcap-check: ## Our verifier of Intel quotes and the crate dcap-qvl find the same status
 	@tests/dcap/run

@@ -47,7 +47,32 @@ fn main() -> std::io::Result<()> {
     write("nvidia_report", "two_blocks", &device_report())?;
     write("nvidia_manifest", "two_measurements", manifest().as_bytes())?;
     collateral()?;
+    log()?;
     evidence()
+}
+
+/// Proofs and notes of the vectors.
+fn log() -> std::io::Result<()> {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../spec/vectors/transparency.json"
+    );
+    let vectors: serde_json::Value =
+        serde_json::from_slice(&fs::read(path)?).expect("the vectors are JSON");
+    let text = |pointer: &str| vectors.pointer(pointer).and_then(|text| text.as_str());
+    for (name, pointer) in [
+        ("release", "/entries/0/proof"),
+        ("directory", "/entries/4/proof"),
+        ("checkpoint", "/checkpoints/1/note"),
+        ("witness_key", "/policy/witnesses/1"),
+    ] {
+        write(
+            "log_proof",
+            name,
+            text(pointer).expect("it is there").as_bytes(),
+        )?;
+    }
+    Ok(())
 }
 
 /// The files that the vectors call good: one of each platform, under throw-away keys.

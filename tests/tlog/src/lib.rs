@@ -1,0 +1,1 @@
+//! Another implementation of the same formats agrees with `subrosa-translog`; see `tests/`.
