@@ -1,0 +1,51 @@
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use super::*;
+use crate::storage::{make_folders, replace};
+
+#[test]
+fn what_is_replaced_is_read_and_nothing_is_left_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = DiskStorage::open(folder.path()).unwrap();
+    make_folders(&storage, "tile/0").unwrap();
+    for bytes in [&b"one"[..], b"two"] {
+        replace(&storage, "tile/0/000", bytes).unwrap();
+        assert_eq!(storage.read("tile/0/000", 3).unwrap().unwrap(), bytes);
+    }
+    assert_eq!(
+        fs::read_dir(folder.path().join("tile/0")).unwrap().count(),
+        1
+    );
+    storage.remove("tile/0/000").unwrap();
+    storage.remove("tile/0/000").unwrap();
+    assert_eq!(storage.read("tile/0/000", 3).unwrap(), None);
+}
+
+#[test]
+fn a_file_larger_than_expected_is_not_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = DiskStorage::open(folder.path()).unwrap();
+    storage.write("file", b"four").unwrap();
+    let error = storage.read("file", 3).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
+}
+
+#[test]
+fn names_do_not_lead_out_of_the_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = DiskStorage::open(folder.path()).unwrap();
+    for name in ["../x", "/x", "a/../x", "a//x", "", ".hidden", "a/."] {
+        assert!(storage.write(name, b"").is_err(), "{name}");
+        assert!(storage.read(name, 1).is_err(), "{name}");
+    }
+}
+
+#[test]
+fn a_folder_is_open_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = DiskStorage::open(folder.path()).unwrap();
+    let error = DiskStorage::open(folder.path()).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::ResourceBusy);
+    drop(first);
+    assert!(DiskStorage::open(folder.path()).is_ok());
+}
