@@ -23,6 +23,23 @@ pub fn report_data(
         .into()
 }
 
+/// The same for a platform with less room than 64 bytes: SHA-256 over the same
+/// input.
+#[must_use]
+pub fn short_report_data(
+    key_configuration: &[u8],
+    checkpoint: Option<&[u8]>,
+    gpu_evidence: Option<&[u8]>,
+) -> [u8; 32] {
+    Sha256::new()
+        .chain_update(CONTEXT)
+        .chain_update(Sha256::digest(key_configuration))
+        .chain_update(Sha256::digest(checkpoint.unwrap_or(ABSENT_CHECKPOINT)))
+        .chain_update(Sha256::digest(gpu_evidence.unwrap_or(ABSENT_GPU_EVIDENCE)))
+        .finalize()
+        .into()
+}
+
 const CONTEXT: &[u8] = b"subrosa/evidence/1";
 pub(crate) const ABSENT_CHECKPOINT: &[u8] = b"subrosa/absent/checkpoint";
 const ABSENT_GPU_EVIDENCE: &[u8] = b"subrosa/absent/gpu-evidence";
@@ -39,6 +56,8 @@ mod tests {
             "16a5ad15f8d9042c03daaad96525974a371dde6c3cca62d27497c35c66c5f94f"
         );
         assert_eq!(hex::encode(report_data(b"kc", None, None)), expected);
+        let short = "f9135cc6455e40df0fac04be0245875075a1e6669b1eedb21f575a4ef9d481fc";
+        assert_eq!(hex::encode(short_report_data(b"kc", None, None)), short);
     }
 
     #[test]
