@@ -4,5 +4,5 @@
 RELEASE_ARTEFACTS=(subrosa subrosa-enclave)
 declare -A RELEASE_FEATURES=(
   [subrosa]=""
-  [subrosa-enclave]="embedded,upstream"
+  [subrosa-enclave]="embedded,nitro,nvidia,upstream"
 )

@@ -15,13 +15,13 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
+pub use subrosa_evidence::settings::{GpuSettings, PlatformSettings};
 use thiserror::Error;
 
 pub use engine::{
     Cache, EchoSettings, EmbeddedSettings, EngineSettings, FileModel, ModelSource, Sandbox,
 };
 pub use engine::{UpstreamAddress, UpstreamSettings};
-pub use platform::{CertificateFiles, PlatformSettings, SimulatedSettings, SnpSettings};
 
 /// A configuration that was read, is complete and keeps every bound. Only
 /// [`Config::parse`] makes one.
@@ -182,6 +182,12 @@ impl Config {
     pub fn platform(&self) -> &PlatformSettings {
         &self.file.platform
     }
+
+    /// The graphics processors that are attested with the platform.
+    #[must_use]
+    pub fn gpus(&self) -> Option<&GpuSettings> {
+        self.file.gpus.as_ref()
+    }
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -198,6 +204,7 @@ struct File {
     #[serde(default)]
     sampling: SamplingDefaults,
     platform: PlatformSettings,
+    gpus: Option<GpuSettings>,
 }
 
 /// Where the service listens.

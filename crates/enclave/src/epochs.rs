@@ -12,12 +12,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use getrandom::SysRng;
 use rand_core::UnwrapErr;
-use subrosa_attest::bundle::BundleError;
-use subrosa_attest::{Bundle, report_data};
 use subrosa_channel::{
     Epoch, Gateway, KeyConfigurationError, KeyConfigurationParams, KeyId, ModelEntry, OpenError,
     OpenedExchange, StreamShape, absent_release,
 };
+use subrosa_evidence::{CollectError, Machine};
 use thiserror::Error;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
@@ -26,12 +25,11 @@ use crate::config::{Config, Keys, Shape};
 use crate::directory::{self, Node};
 use crate::log::{Digest, Event, Log};
 use crate::metrics::KeyCounts;
-use crate::platform::{Platform, PlatformError};
 
 /// The keys of this enclave.
 pub struct Epochs {
     clock: Clock,
-    platform: Arc<dyn Platform>,
+    machine: Arc<Machine>,
     template: Template,
     log: Log,
     gateway: RwLock<Gateway>,
@@ -44,15 +42,12 @@ pub struct Epochs {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum EpochError {
-    /// Evidence and key configuration do not fit into a bundle.
+    /// The machine gave no evidence.
     #[error(transparent)]
-    Bundle(#[from] BundleError),
+    Evidence(#[from] CollectError),
     /// The configuration cannot be put into a key configuration.
     #[error(transparent)]
     KeyConfiguration(#[from] KeyConfigurationError),
-    /// The platform gave no evidence.
-    #[error(transparent)]
-    Platform(#[from] PlatformError),
 }
 
 /// What all key configurations of this process have in common.
@@ -83,13 +78,13 @@ impl Epochs {
     pub fn new(
         config: &Config,
         models: Vec<ModelEntry>,
-        platform: Arc<dyn Platform>,
+        machine: Arc<Machine>,
         clock: Clock,
         log: Log,
     ) -> Self {
         Self {
             clock,
-            platform,
+            machine,
             template: Template {
                 keys: config.keys().clone(),
                 configuration: *config.digest(),
@@ -239,12 +234,7 @@ impl Epochs {
         let capacity = usize::try_from(self.template.keys.replay_capacity).unwrap_or(usize::MAX);
         let epoch = Epoch::generate(&params, capacity, &mut UnwrapErr(SysRng))?;
         let kc = epoch.key_configuration();
-        let evidence = self
-            .platform
-            .evidence(&report_data(kc.as_bytes(), None, None))?;
-        let bundle = Bundle::builder(kc.as_bytes())
-            .snp(evidence.as_snp())
-            .build()?;
+        let bundle = self.machine.bundle(kc.as_bytes())?;
         let node = Node {
             key_id: kc.key_id(),
             bundle: bundle.hash(),
@@ -286,9 +276,8 @@ impl EpochError {
     #[must_use]
     pub fn step(&self) -> &'static str {
         match self {
-            Self::Bundle(_) => "bundle",
+            Self::Evidence(error) => error.step(),
             Self::KeyConfiguration(_) => "key-configuration",
-            Self::Platform(error) => error.step(),
         }
     }
 }

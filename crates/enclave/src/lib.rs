@@ -12,18 +12,18 @@
 //! the environment. What it writes is one line on stdout when it is ready, and
 //! events on stderr that cannot hold what users say ([`log`]).
 //!
-//! Read the modules in this order: [`config`], [`platform`], [`epochs`],
-//! [`service`], [`run`]. The formats are `spec/service.md`, `spec/channel.md`
+//! Read the modules in this order: [`config`], [`epochs`], [`service`], [`run`].
+//! Evidence is collected by crate `evidence`. The formats are `spec/service.md`, `spec/channel.md`
 //! and `spec/configuration.md`.
 
 pub mod clock;
+pub mod collect;
 pub mod config;
 pub mod engine;
 pub mod epochs;
 pub mod hardening;
 pub mod log;
 pub mod metrics;
-pub mod platform;
 pub mod run;
 pub mod service;
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use subrosa_enclave::collect::collect;
 use subrosa_enclave::config::Config;
 use subrosa_enclave::log::Log;
 use subrosa_enclave::run::{Options, StartError, run};
@@ -24,6 +25,12 @@ struct Arguments {
     /// Read and check the configuration, and do nothing else
     #[arg(long)]
     check: bool,
+    /// Collect evidence of this machine into a new folder, and do nothing else
+    #[arg(long, value_name = "FOLDER", conflicts_with = "check")]
+    evidence: Option<PathBuf>,
+    /// The 64 bytes in hexadecimal that the evidence is about; without it, zeros
+    #[arg(long, value_name = "HEX", requires = "evidence", value_parser = parse_about)]
+    about: Option<[u8; 64]>,
     /// Stop when stdin ends, so that the service never outlives its parent
     #[arg(long)]
     exit_with_parent: bool,
@@ -60,12 +67,25 @@ fn main() -> ExitCode {
             Err(error) => explain(&error.into()),
         };
     }
+    if let Some(folder) = arguments.evidence {
+        return match collect(&config, &folder, arguments.about.unwrap_or([0; 64])) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => explain(&error),
+        };
+    }
     let log = Log::stderr();
     log.catch_panics();
     match serve(Options::new(config, arguments.exit_with_parent), log) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => explain(&error),
     }
+}
+
+fn parse_about(text: &str) -> Result<[u8; 64], String> {
+    let mut bytes = [0; 64];
+    hex::decode_to_slice(text, &mut bytes)
+        .map(|()| bytes)
+        .map_err(|_| "give 128 hexadecimal digits".to_owned())
 }
 
 fn serve(options: Options, log: Log) -> Result<(), StartError> {
@@ -110,6 +130,7 @@ const EXAMPLES: &str = "\
 Examples:
   subrosa-enclave --config /etc/subrosa/enclave.toml --check
   subrosa-enclave --config /etc/subrosa/enclave.toml
+  subrosa-enclave --config /etc/subrosa/enclave.toml --evidence /tmp/evidence
 
 Exit codes: 0 stopped after a signal, 1 failed, 2 usage or configuration, 5 engine.
 It prints one line on stdout when it is ready: {\"listening\":\"127.0.0.1:8443\",\"key_id\":\"…\"}";

@@ -1,11 +1,13 @@
 //! The life of the service: start, serve, drain, stop.
 
+use std::borrow::Cow;
 use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::Serialize;
+use subrosa_evidence::{CollectError, Machine};
 use subrosa_inference::SharedEngine;
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -18,7 +20,6 @@ use crate::config::{Config, ConfigError};
 use crate::epochs::{EpochError, Epochs};
 use crate::log::{Digest, Event, Log};
 use crate::metrics::Metrics;
-use crate::platform::{self, PlatformError};
 use crate::service::{Service, model_entries, serve, serve_metrics};
 use crate::{engine, hardening};
 
@@ -64,9 +65,9 @@ pub enum StartError {
     /// The first key could not be made.
     #[error("no key could be made: {0}")]
     Epoch(#[from] EpochError),
-    /// The platform is not there.
+    /// The machine is not the one that the configuration names.
     #[error(transparent)]
-    Platform(#[from] PlatformError),
+    Evidence(#[from] CollectError),
     /// The system refuses what every program needs.
     #[error("cannot {action}: {reason}")]
     System {
@@ -91,8 +92,8 @@ impl StartError {
 
     /// What to do next.
     #[must_use]
-    pub fn hint(&self) -> &'static str {
-        match self {
+    pub fn hint(&self) -> Cow<'static, str> {
+        let hint = match self {
             Self::Address { .. } => {
                 "choose another port in `listen` (0 takes a free one), or stop the program that has it"
             }
@@ -102,13 +103,25 @@ impl StartError {
             Self::Engine(_) => {
                 "check `engine` in the configuration: path and SHA-256 of the model, and memory"
             }
-            Self::Epoch(_) | Self::Platform(_) => {
-                "on a machine without confidential computing only a development build with \
-                 `platform.kind = \"simulated\"` starts, and it protects nobody"
+            Self::Epoch(EpochError::Evidence(error)) | Self::Evidence(error) => {
+                return evidence_hint(error);
             }
+            Self::Epoch(_) => "check `shapes`, `keys` and `engine` in the configuration",
             Self::System { .. } => "check the limits of the account that the service runs under",
-        }
+        };
+        Cow::Borrowed(hint)
     }
+}
+
+fn evidence_hint(error: &CollectError) -> Cow<'static, str> {
+    let hint = error.hint();
+    if !matches!(error, CollectError::Missing { .. }) {
+        return Cow::Borrowed(hint);
+    }
+    Cow::Owned(format!(
+        "{hint}. `subrosa doctor` says what this machine has; on one that is no confidential VM only a development \
+         build with `platform.kind = \"simulated\"` starts, and it protects nobody"
+    ))
 }
 
 /// Serves until a signal or the parent's end, and drains.
@@ -158,8 +171,7 @@ async fn start(
     address: SocketAddr,
     log: &Log,
 ) -> Result<SharedEngine, StartError> {
-    let settings = config.platform().clone();
-    let platform = blocking("open the platform", move || platform::open(&settings)).await??;
+    let machine = open_machine(config).await?;
     let began = Instant::now();
     let started = engine::start(config, log).await?;
     let engine = Arc::clone(&started.engine);
@@ -170,7 +182,7 @@ async fn start(
     let epochs = Arc::new(Epochs::new(
         config,
         models,
-        platform,
+        machine,
         Clock::system(),
         log.clone(),
     ));
@@ -185,6 +197,18 @@ async fn start(
     });
     announce(address, &key_id.to_string())?;
     Ok(engine)
+}
+
+/// Better to fail now than after the engine has started: that the machine gives
+/// evidence is tried with a key of nobody.
+async fn open_machine(config: &Config) -> Result<Arc<Machine>, StartError> {
+    let (platform, gpus) = (config.platform().clone(), config.gpus().cloned());
+    let open = move || {
+        let machine = Machine::open(&platform, gpus.as_ref())?;
+        machine.bundle(b"\0")?;
+        Ok::<_, CollectError>(Arc::new(machine))
+    };
+    Ok(blocking("collect evidence", open).await??)
 }
 
 async fn observe(service: Arc<Service>) {

@@ -29,8 +29,8 @@ use subrosa_enclave::config::Config;
 use subrosa_enclave::engine::Started;
 use subrosa_enclave::epochs::Epochs;
 use subrosa_enclave::log::Log;
-use subrosa_enclave::platform;
 use subrosa_enclave::service::{Service, model_entries, serve};
+use subrosa_evidence::Machine;
 use subrosa_inference::{Embeddings, Engine, EngineError, EventStream, Load, ModelInfo};
 use support::device::chat;
 use support::process::root;
@@ -112,9 +112,9 @@ fn run(events: Vec<Event>, ends: bool) -> Running {
 
 async fn begin(config: &Config, engine: Arc<Scripted>) -> SocketAddr {
     let log = Log::to(std::io::sink());
-    let platform = platform::open(config.platform()).unwrap();
+    let machine = Arc::new(Machine::open(config.platform(), None).unwrap());
     let models = model_entries(&engine.models());
-    let epochs = Epochs::new(config, models, platform, Clock::system(), log.clone());
+    let epochs = Epochs::new(config, models, machine, Clock::system(), log.clone());
     epochs.renew().unwrap();
     let service = Service::new(config, log);
     service.start(Started::steady(engine), Arc::new(epochs));

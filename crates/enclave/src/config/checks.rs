@@ -2,12 +2,15 @@
 
 use std::path::Path;
 
-use super::{ConfigError, EngineSettings, File, PlatformSettings, Shape};
+use super::{ConfigError, EngineSettings, File, PlatformSettings, Shape, platform};
 
 impl File {
     pub(super) fn resolve_paths(&mut self, folder: &Path) {
         self.engine.resolve_paths(folder);
         self.platform.resolve_paths(folder);
+        if let Some(gpus) = &mut self.gpus {
+            gpus.resolve_paths(folder);
+        }
     }
 
     pub(super) fn check(&self) -> Result<(), ConfigError> {
@@ -24,7 +27,8 @@ impl File {
         )?;
         self.check_sampling()?;
         self.engine.check()?;
-        self.platform.check()
+        platform::check(&self.platform)?;
+        platform::check_gpus(self.gpus.as_ref())
     }
 
     fn check_addresses(&self) -> Result<(), ConfigError> {
@@ -34,7 +38,7 @@ impl File {
             return Err(ConfigError::Conflict {
                 field: "listen.address",
                 reason: "the simulated platform and the test engine protect nobody, so they serve \
-                         loopback addresses only; use 127.0.0.1, or the platform `snp`",
+                         loopback addresses only; use 127.0.0.1, or a real platform",
             });
         }
         if self

@@ -72,6 +72,12 @@ fn every_field_is_documented() {
         format!("{listen}{echo}[platform]\nkind = \"snp\"\nunknown = 1"),
         format!("{listen}{echo}[platform]\nkind = \"snp\"\ncertificates = {{ unknown = 1 }}"),
         format!("{listen}{echo}[platform]\nkind = \"simulated\"\nunknown = 1"),
+        format!("{listen}{echo}[platform]\nkind = \"tdx\"\nunknown = 1"),
+        format!("{listen}{echo}[platform]\nkind = \"nitro\"\nunknown = 1"),
+        format!("{listen}{echo}[platform]\nkind = \"cca\"\nunknown = 1"),
+        format!("{listen}{echo}[platform]\nkind = \"sgx\"\nunknown = 1"),
+        format!("{listen}{echo}[platform]\nkind = \"tpm\"\nunknown = 1"),
+        format!("{listen}{echo}[gpus]\nunknown = 1"),
     ] {
         for field in fields(&table) {
             let named = [
@@ -88,7 +94,7 @@ fn every_field_is_documented() {
 #[test]
 fn every_example_of_the_document_is_accepted() {
     let examples: Vec<&str> = SPECIFICATION.split("```toml\n").skip(1).collect();
-    assert_eq!(examples.len(), 3);
+    assert_eq!(examples.len(), 4);
     for example in examples {
         let (example, _) = example.split_once("```").unwrap();
         match parse(example) {
@@ -279,6 +285,59 @@ fn two_certificates_of_the_same_key_are_refused() {
         "[listen]\naddress = \"127.0.0.1:0\"\n[engine]\nkind = \"upstream\"\nname = \"m\"\naddress = \"127.0.0.1:1\"\n[platform]\nkind = \"snp\"\n{files}"
     );
     assert!(parse(&text).is_err());
+}
+
+/// A configuration with this table `[platform]`.
+fn on(platform: &str) -> Result<Config, ConfigError> {
+    parse(&format!(
+        "[listen]\naddress = \"127.0.0.1:0\"\n[engine]\nkind = \"upstream\"\nname = \"m\"\naddress = \"127.0.0.1:1\"\n[platform]\n{platform}\n"
+    ))
+}
+
+#[test]
+fn each_rule_of_a_platform_is_refused_by_name() {
+    for (platform, name) in [
+        (
+            "kind = \"snp\"\nprivilege_level = 4",
+            "platform.privilege_level",
+        ),
+        ("kind = \"tpm\"\nregisters = []", "platform.registers"),
+        ("kind = \"tpm\"\nregisters = [24]", "platform.registers"),
+        (
+            "kind = \"tpm\"\ncertificate_index = 1",
+            "platform.certificate_index",
+        ),
+        ("kind = \"tdx\"", "collateral"),
+        ("kind = \"tdx\"\ncollateral = \"c\"\nlog = \"l\"", "log"),
+        ("kind = \"nitro\"\nnonce = \"n\"", "nonce"),
+        ("kind = \"trustzone\"", "trustzone"),
+    ] {
+        let error = on(platform).unwrap_err().to_string();
+        let named = error.starts_with(&format!("`{name}`")) || error.contains(&format!("`{name}`"));
+        assert!(named && !error.contains("feature"), "{platform}: {error}");
+    }
+}
+
+#[test]
+fn paths_of_a_platform_start_at_the_folder_of_the_file() {
+    let text = "kind = \"tdx\"\ncollateral = \"c\"\nevent_log = \"l\"\ntsm_folder = \"t\"";
+    let mut platform: PlatformSettings = toml::from_str(text).unwrap();
+    platform.resolve_paths(Path::new("/folder"));
+    let PlatformSettings::Tdx(tdx) = platform else {
+        panic!("another platform")
+    };
+    for (path, expected) in [
+        (&tdx.collateral, "/folder/c"),
+        (&tdx.event_log, "/folder/l"),
+        (&tdx.tsm_folder, "/folder/t"),
+    ] {
+        assert_eq!(path, Path::new(expected));
+    }
+    let mut gpus: GpuSettings = toml::from_str("collateral = [\"c\"]").unwrap();
+    gpus.resolve_paths(Path::new("/folder"));
+    assert_eq!(gpus.collateral, [Path::new("/folder/c")]);
+    // The system looks for it.
+    assert_eq!(gpus.library, Path::new("libnvidia-ml.so.1"));
 }
 
 #[cfg(not(feature = "development"))]

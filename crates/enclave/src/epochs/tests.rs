@@ -14,12 +14,12 @@ use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
 
 use subrosa_attest::development::{self, Root};
-use subrosa_attest::{Measurement, Policy, UnixSeconds};
+use subrosa_attest::{Bundle, Measurement, Policy, UnixSeconds};
 use subrosa_channel::{DevelopmentNode, InnerRequest, SealOptions, absent_weights, seal_request};
+use subrosa_evidence::{Challenge, Collector, Evidence, snp};
 use tokio::time::advance;
 
 use super::*;
-use crate::platform::{Certificates, Evidence};
 
 const NOW: u64 = 1_800_000_000;
 const CONFIG: &str = "listen.address = \"127.0.0.1:0\"\nengine.kind = \"echo\"\nkeys.replay_capacity = 2\nplatform = { kind = \"simulated\", root_secret = \"s\" }\n";
@@ -30,27 +30,20 @@ fn root() -> &'static Root {
 }
 
 /// A simulated chip that can be switched off.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Chip {
-    broken: AtomicBool,
+    broken: Arc<AtomicBool>,
 }
 
-impl Platform for Chip {
-    fn evidence(&self, report_data: &[u8; 64]) -> Result<Evidence, PlatformError> {
+impl Collector for Chip {
+    fn collect(&mut self, challenge: &Challenge) -> Result<Evidence, CollectError> {
         if self.broken.load(Ordering::SeqCst) {
-            return Err(PlatformError::Conflict);
+            return Err(CollectError::Conflict);
         }
         let chip = root().platform();
-        let report = chip.report(report_data, &Measurement::new([7; 48]));
-        let snp = chip.evidence(&report);
-        let certificates = Certificates {
-            kind: snp.kind,
-            leaf: snp.leaf.to_vec(),
-            intermediate: snp.intermediate.to_vec(),
-            root: snp.root.to_vec(),
-            revocation_list: None,
-        };
-        Ok(Evidence {
+        let report = chip.report(challenge.report_data(), &Measurement::new([7; 48]));
+        let certificates = snp::Table::of(&chip.evidence(&report));
+        Ok(Evidence::Snp {
             report,
             certificates,
         })
@@ -59,7 +52,7 @@ impl Platform for Chip {
 
 struct Fixture {
     epochs: Arc<Epochs>,
-    chip: Arc<Chip>,
+    chip: Chip,
     wall: Arc<AtomicU64>,
 }
 
@@ -72,10 +65,10 @@ fn fixture() -> Fixture {
     let wall = Arc::new(AtomicU64::new(NOW));
     let read = Arc::clone(&wall);
     let clock = Clock::with_wall(move || read.load(Ordering::SeqCst));
-    let chip = Arc::new(Chip::default());
+    let chip = Chip::default();
     let log = Log::to(std::io::sink());
-    let platform: Arc<dyn Platform> = Arc::clone(&chip) as _;
-    let epochs = Arc::new(Epochs::new(&config, models, platform, clock, log));
+    let machine = Arc::new(Machine::new(Box::new(chip.clone())));
+    let epochs = Arc::new(Epochs::new(&config, models, machine, clock, log));
     Fixture { epochs, chip, wall }
 }
 
@@ -199,7 +192,7 @@ async fn without_a_quote_there_is_no_new_key_and_the_old_one_still_ends() {
     fixture.pass(600).await;
     assert!(matches!(
         fixture.epochs.renew(),
-        Err(EpochError::Platform(_))
+        Err(EpochError::Evidence(_))
     ));
     assert!(fixture.epochs.is_failing());
     assert!(fixture.epochs.has_key());

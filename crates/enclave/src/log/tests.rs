@@ -103,7 +103,7 @@ fn only_these_files_write_to_the_terminal() {
         ("service/http.rs", include_str!("../service/http.rs"), 0),
         ("service/server.rs", include_str!("../service/server.rs"), 0),
         ("epochs.rs", include_str!("../epochs.rs"), 0),
-        ("platform.rs", include_str!("../platform.rs"), 0),
+        ("collect.rs", include_str!("../collect.rs"), 0),
         ("engine.rs", include_str!("../engine.rs"), 0),
     ] {
         let uses = source.matches("io::stderr").count() + source.matches("io::stdout").count();

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use subrosa_evidence::{Challenge, CollectError, Collector, Evidence, Machine};
 use subrosa_inference::echo::{EchoConfig, EchoEngine};
 
 use super::*;
@@ -14,15 +15,14 @@ use crate::config::Config;
 use crate::engine::Started;
 use crate::epochs::Epochs;
 use crate::log::Log;
-use crate::platform::{Evidence, Platform, PlatformError};
 use crate::service::model_entries;
 
 /// A platform that never gives evidence.
 struct Broken;
 
-impl Platform for Broken {
-    fn evidence(&self, _: &[u8; 64]) -> Result<Evidence, PlatformError> {
-        Err(PlatformError::Conflict)
+impl Collector for Broken {
+    fn collect(&mut self, _: &Challenge) -> Result<Evidence, CollectError> {
+        Err(CollectError::Conflict)
     }
 }
 
@@ -42,7 +42,8 @@ async fn every_state_has_its_word() {
         ..Started::steady(engine)
     };
     let models = model_entries(&started.engine.models());
-    let epochs = Epochs::new(&config, models, Arc::new(Broken), Clock::system(), log);
+    let machine = Arc::new(Machine::new(Box::new(Broken)));
+    let epochs = Epochs::new(&config, models, machine, Clock::system(), log);
     let epochs = Arc::new(epochs);
     service.start(started, Arc::clone(&epochs));
     assert!(epochs.renew().is_err());
