@@ -10,15 +10,20 @@
 //! the writes is tested with a storage that loses, tears and reorders everything that was not synced
 //! ([`storage`]).
 //!
-//! What is logged, and what a proof is worth, is crate `subrosa-translog`. This one does I/O through
-//! [`Storage`] only, reads no clock, and speaks no HTTP.
+//! A [`Sequencer`] takes entries from many, appends them in turns, asks the witnesses, and publishes. [`http`] serves
+//! both to the network; who asks the witnesses, and with which clock, is the caller's.
+//!
+//! What is logged, and what a proof is worth, is crate `subrosa-translog`.
 
+pub mod http;
 pub mod log;
+mod sequencer;
 pub mod storage;
 mod tiles;
-pub mod witness;
+mod witness;
 
 pub use log::{Log, LogError};
+pub use sequencer::{Cosigners, Sequencer, Submission, SubmitError};
 pub use storage::{DiskStorage, Storage};
 pub use tiles::TilePath;
-pub use witness::{Witness, WitnessError};
+pub use witness::{AddCheckpoint, Witness, WitnessError};

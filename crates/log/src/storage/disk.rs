@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 
 use super::Storage;
 
-/// A folder that one program at a time may open.
+/// A folder that one program at a time may open for writing.
 #[derive(Debug)]
 pub struct DiskStorage {
     folder: PathBuf,
-    /// Locked as long as this lives.
-    _lock: File,
+    /// Locked as long as this lives. Without it only reading is allowed.
+    lock: Option<File>,
 }
 
 impl DiskStorage {
@@ -34,8 +34,24 @@ impl DiskStorage {
         })?;
         Ok(Self {
             folder: folder.to_owned(),
-            _lock: lock,
+            lock: Some(lock),
         })
+    }
+
+    /// A folder that is only read, whoever writes it.
+    #[must_use]
+    pub fn read_only(folder: &Path) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            lock: None,
+        }
+    }
+
+    fn writable(&self, name: &str) -> io::Result<PathBuf> {
+        if self.lock.is_none() {
+            return Err(io::ErrorKind::ReadOnlyFilesystem.into());
+        }
+        self.path(name)
     }
 
     fn path(&self, name: &str) -> io::Result<PathBuf> {
@@ -66,22 +82,22 @@ impl Storage for DiskStorage {
     }
 
     fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        File::create(self.path(name)?)?.write_all(bytes)
+        File::create(self.writable(name)?)?.write_all(bytes)
     }
 
     fn sync(&self, name: &str) -> io::Result<()> {
         OpenOptions::new()
             .write(true)
-            .open(self.path(name)?)?
+            .open(self.writable(name)?)?
             .sync_all()
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        fs::rename(self.path(from)?, self.path(to)?)
+        fs::rename(self.writable(from)?, self.writable(to)?)
     }
 
     fn make_folder(&self, name: &str) -> io::Result<()> {
-        match fs::create_dir(self.path(name)?) {
+        match fs::create_dir(self.writable(name)?) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
             outcome => outcome,
         }
@@ -101,7 +117,7 @@ impl Storage for DiskStorage {
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        match fs::remove_file(self.path(name)?) {
+        match fs::remove_file(self.writable(name)?) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             outcome => outcome,
         }

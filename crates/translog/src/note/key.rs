@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};
 use ml_dsa::{EncodedVerifyingKey, ExpandedSigningKey, MlDsa44, Verifier as _};
 use thiserror::Error;
+use zeroize::Zeroizing;
 
 use super::NoteSignature;
 use crate::Timestamp;
@@ -115,6 +116,15 @@ impl KeyKind {
             Self::Ed25519 => 0x01,
             Self::Ed25519Cosignature => 0x04,
             Self::MlDsa44Cosignature => 0x06,
+        }
+    }
+
+    const fn of_number(number: u8) -> Option<Self> {
+        match number {
+            0x01 => Some(Self::Ed25519),
+            0x04 => Some(Self::Ed25519Cosignature),
+            0x06 => Some(Self::MlDsa44Cosignature),
+            _ => None,
         }
     }
 
@@ -231,6 +241,51 @@ impl NoteSigner {
         Ok(Self { key, secret })
     }
 
+    /// Reads a secret key, as [`Self::secret_text`] writes it.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError`].
+    pub fn from_secret_text(text: &str) -> Result<Self, KeyError> {
+        let rest = text
+            .trim_end()
+            .strip_prefix(SECRET_PREFIX)
+            .filter(|rest| rest.len() <= 512)
+            .ok_or(KeyError::Format)?;
+        let mut parts = rest.splitn(3, '+');
+        let (Some(name), Some(id), Some(encoded)) = (parts.next(), parts.next(), parts.next())
+        else {
+            return Err(KeyError::Format);
+        };
+        let bytes = Zeroizing::new(STANDARD.decode(encoded).map_err(|_| KeyError::Format)?);
+        let (&kind, seed) = bytes.split_first().ok_or(KeyError::Format)?;
+        let seed = seed.try_into().map_err(|_| KeyError::Format)?;
+        let kind = KeyKind::of_number(kind).ok_or(KeyError::Type(kind))?;
+        let signer = Self::from_seed(KeyName::new(name)?, kind, seed)?;
+        if hex::encode(signer.key.id) != id {
+            return Err(KeyError::Format);
+        }
+        Ok(signer)
+    }
+
+    /// The text of a secret key, `PRIVATE+KEY+<name>+<id>+<base64>`, and the key itself.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::from_seed`].
+    pub fn secret_text(
+        name: KeyName,
+        kind: KeyKind,
+        seed: &[u8; 32],
+    ) -> Result<(Zeroizing<String>, Self), KeyError> {
+        let signer = Self::from_seed(name, kind, seed)?;
+        let bytes = Zeroizing::new([&[kind.number()][..], seed].concat());
+        let encoded = Zeroizing::new(STANDARD.encode(&*bytes));
+        let (name, id) = (&signer.key.name, hex::encode(signer.key.id));
+        let text = format!("{SECRET_PREFIX}{name}+{id}+{}", *encoded);
+        Ok((Zeroizing::new(text), signer))
+    }
+
     /// The public key.
     #[must_use]
     pub const fn verifier_key(&self) -> &VerifierKey {
@@ -263,6 +318,9 @@ impl NoteSigner {
         ))
     }
 }
+
+/// As Go's `golang.org/x/mod/sumdb/note` writes them.
+const SECRET_PREFIX: &str = "PRIVATE+KEY+";
 
 fn key_id(name: &KeyName, kind: u8, public: &[u8]) -> [u8; 4] {
     let [a, b, c, d, ..] = digest(&[name.0.as_bytes(), b"\n", &[kind], public]);

@@ -259,6 +259,34 @@ fn a_public_key_of_small_order_is_refused() {
 }
 
 #[test]
+fn a_secret_key_is_read_as_it_is_written_and_with_one_thing_wrong_refused() {
+    for kind in KINDS {
+        let name = KeyName::new("example.com/key").unwrap();
+        let (text, signer) = NoteSigner::secret_text(name, kind, &[7; 32]).unwrap();
+        let read = NoteSigner::from_secret_text(&format!("{}\n", *text)).unwrap();
+        assert_eq!(read.verifier_key(), signer.verifier_key());
+        let id = hex::encode(signer.verifier_key().id());
+        for wrong in [
+            text.replacen("PRIVATE", "PUBLIC", 1),
+            text.replacen("example", "another", 1),
+            text.replacen(&id, "00000000", 1),
+            text.replacen("BwcH", "", 1),
+            format!("{}AAAA", *text),
+            String::new(),
+        ] {
+            assert!(NoteSigner::from_secret_text(&wrong).is_err(), "{wrong}");
+        }
+    }
+    // The private key of golang.org/x/mod/sumdb/note's documentation.
+    let go = "PRIVATE+KEY+PeterNeumann+c74f20a3+AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz";
+    let signer = NoteSigner::from_secret_text(go).unwrap();
+    assert_eq!(signer.verifier_key().to_string(), PETER);
+    let (text, _) = PETERS_NOTE.split_once("\n\n").unwrap();
+    let line = signer.sign(&format!("{text}\n"), NOW).unwrap();
+    assert!(PETERS_NOTE.ends_with(&format!("{line}\n")));
+}
+
+#[test]
 fn names_have_no_spaces_no_plus_and_a_bound() {
     for name in [
         "",

@@ -49,3 +49,18 @@ fn a_folder_is_open_once() {
     drop(first);
     assert!(DiskStorage::open(folder.path()).is_ok());
 }
+
+#[test]
+fn a_folder_that_is_only_read_is_not_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = DiskStorage::open(folder.path()).unwrap();
+    storage.write("file", b"one").unwrap();
+    let reader = DiskStorage::read_only(folder.path());
+    assert_eq!(reader.read("file", 3).unwrap().unwrap(), b"one");
+    assert!(reader.write("file", b"two").is_err());
+    assert!(reader.remove("file").is_err());
+    assert!(reader.rename("file", "other").is_err());
+    assert!(reader.make_folder("folder").is_err());
+    assert!(reader.sync("file").is_err());
+    assert_eq!(storage.read("file", 3).unwrap().unwrap(), b"one");
+}
