@@ -138,6 +138,7 @@ fn doctor_gives_one_row_for_each_thing_it_looked_at() {
         "C library",
         "subrosa-enclave",
         "confidential VM",
+        "TPM",
         "Landlock",
         "seccomp",
         "disk",

@@ -1,5 +1,6 @@
 //! `subrosa doctor`: what this machine can and cannot do.
 
+mod evidence;
 mod machine;
 
 use std::path::Path;
@@ -83,8 +84,10 @@ pub(crate) fn run(_flags: &Flags, printer: &Printer) -> Result<Exit, Failure> {
 
 fn look(machine: &Machine) -> Vec<Finding> {
     let mut findings = vec![program(), machine::c_library(), enclave()];
-    findings.extend(machine.confidential());
     findings.extend([
+        machine.guest(),
+        machine.host(),
+        machine.tpm(),
         machine.graphics(),
         machine::vector_instructions(),
         machine.landlock(),
