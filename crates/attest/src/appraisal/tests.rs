@@ -15,6 +15,7 @@ use crate::snp::{Product, layout};
 
 mod gpu;
 mod nitro;
+mod nodes;
 mod tdx;
 
 mod rules;

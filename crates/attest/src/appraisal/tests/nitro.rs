@@ -9,7 +9,7 @@ use crate::nitro::{Claims, Evidence};
 use crate::policy::{Policy, PolicyError};
 
 /// A document whose user data bind the node's key.
-fn document() -> Document {
+pub(super) fn document() -> Document {
     bound_to(KEY_CONFIGURATION)
 }
 
@@ -18,7 +18,7 @@ fn bound_to(key_configuration: &[u8]) -> Document {
     Document::new().field("user_data", cbor::bytes(&data))
 }
 
-fn bundle(document: &Document) -> Bundle {
+pub(super) fn bundle(document: &Document) -> Bundle {
     let document = document.document();
     Bundle::builder(KEY_CONFIGURATION)
         .nitro(Evidence {
@@ -29,7 +29,7 @@ fn bundle(document: &Document) -> Bundle {
 }
 
 /// A policy that lists the registers of the good document.
-fn policy(edit: impl Fn(&mut String)) -> String {
+pub(super) fn policy(edit: impl Fn(&mut String)) -> String {
     let good = Document::new().appraise();
     let claims: &Claims = good.claims().unwrap();
     let register = |number| hex::encode(claims.register(number).unwrap());

@@ -11,7 +11,7 @@ use crate::policy::{Policy, PolicyError, WeakenedRule};
 
 const REGISTERS: [&str; 5] = ["mrtd", "rtmr0", "rtmr1", "rtmr2", "rtmr3"];
 /// Where a report of TD 1.0 has its data (TDX DCAP, `sgx_report2_body_t`).
-const REPORT_DATA: usize = 520;
+pub(super) const REPORT_DATA: usize = 520;
 
 /// A quote whose report data bind the node's key.
 fn quote() -> Quote {
@@ -23,7 +23,7 @@ fn bound_to(key_configuration: &[u8]) -> Quote {
     Quote::new(Kind::Td4).body_field(REPORT_DATA, &data)
 }
 
-fn collateral(material: &Material) -> Vec<u8> {
+pub(super) fn collateral(material: &Material) -> Vec<u8> {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     let document = json!({
         "pck_crl": hex::encode(&material.pck_crl),
@@ -51,7 +51,7 @@ fn bundle(quote: &Quote) -> Bundle {
 }
 
 /// A policy that lists the registers of the good quote.
-fn policy(edit: impl Fn(&mut String)) -> String {
+pub(super) fn policy(edit: impl Fn(&mut String)) -> String {
     let judged = Quote::new(Kind::Td4).judge();
     let claim = |name: &str| judged.json["claims"][name].as_str().unwrap().to_owned();
     let mut text = crate::fixtures::policy("").replace(
