@@ -89,4 +89,7 @@ fn refused(code: &ErrorCode) -> CollectError {
 }
 
 #[cfg(test)]
+pub(crate) use tests::answering;
+
+#[cfg(test)]
 mod tests;

@@ -144,4 +144,7 @@ fn refused(error: &NvmlError) -> CollectError {
 const MAX_DEVICES: u32 = 32;
 
 #[cfg(test)]
+pub(crate) use tests::answering;
+
+#[cfg(test)]
 mod tests;

@@ -294,4 +294,7 @@ const ATTEMPTS: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(200);
 
 #[cfg(test)]
+pub(crate) use tests::answering;
+
+#[cfg(test)]
 mod tests;

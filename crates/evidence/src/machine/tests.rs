@@ -14,6 +14,8 @@ use subrosa_attest::bundle::PlatformEvidence;
 
 use super::*;
 
+mod nodes;
+
 /// Answers the same each time, and keeps what it was asked.
 #[derive(Clone)]
 struct Fake {

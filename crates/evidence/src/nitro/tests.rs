@@ -36,6 +36,34 @@ impl Module for Fake {
     }
 }
 
+/// A module that has this document about this user data, and no other.
+struct Recorded {
+    user_data: Vec<u8>,
+    document: Vec<u8>,
+}
+
+impl Module for Recorded {
+    fn process(&mut self, request: Request) -> Response {
+        match request {
+            Request::Attestation {
+                user_data: Some(user_data),
+                nonce: None,
+                public_key: None,
+            } if user_data == self.user_data => Response::Attestation {
+                document: self.document.clone(),
+            },
+            _ => Response::Error(ErrorCode::InvalidArgument),
+        }
+    }
+}
+
+pub(crate) fn answering(user_data: Vec<u8>, document: Vec<u8>) -> Box<dyn Collector> {
+    Box::new(Nitro(Box::new(Recorded {
+        user_data,
+        document,
+    })))
+}
+
 fn collect(answer: fn() -> Response) -> (Result<Evidence, CollectError>, Asked) {
     let asked = Asked::default();
     let mut nitro = Nitro(Box::new(Fake {

@@ -29,6 +29,9 @@ const EINVAL: i32 = 22;
 const ENOENT: i32 = 2;
 const ETIMEDOUT: i32 = 110;
 
+/// What a report about some data is.
+type Report = Box<dyn Fn(&[u8]) -> Vec<u8> + Send>;
+
 struct State {
     provider: &'static str,
     generation: u64,
@@ -42,7 +45,7 @@ struct State {
     /// Whether writes are ignored until somebody reads.
     is_full: bool,
     reads: usize,
-    report: fn(&[u8]) -> Vec<u8>,
+    report: Report,
     auxiliary: Option<Vec<u8>>,
 }
 
@@ -65,7 +68,7 @@ impl Kernel {
             errors: VecDeque::new(),
             is_full: false,
             reads: 0,
-            report: |data| [b"report of ", data].concat(),
+            report: Box::new(|data| [b"report of ", data].concat()),
             auxiliary: None,
         };
         edit(&mut state);
@@ -137,6 +140,23 @@ impl Attributes for Kernel {
         };
         read.map_err(|code| failure("read", attribute, code))
     }
+}
+
+/// TDX on a kernel that has this quote about this data, and no other.
+pub(crate) fn answering(data: Vec<u8>, quote: Vec<u8>) -> Box<dyn Collector> {
+    let kernel = Kernel::with("tdx_guest", |state| {
+        state.report = Box::new(move |asked| {
+            if asked == data {
+                quote.clone()
+            } else {
+                Vec::new()
+            }
+        });
+    });
+    Box::new(Tdx {
+        reporter: kernel.reporter(),
+        event_log: PathBuf::from("/nonexistent"),
+    })
 }
 
 fn failure(action: &'static str, attribute: &str, code: i32) -> CollectError {
@@ -255,7 +275,7 @@ fn a_privilege_level_below_the_guests_is_refused() {
 
 #[test]
 fn an_empty_report_is_none() {
-    let kernel = Kernel::with("sev_guest", |state| state.report = |_| Vec::new());
+    let kernel = Kernel::with("sev_guest", |state| state.report = Box::new(|_| Vec::new()));
     assert!(matches!(
         report(&kernel),
         Err(CollectError::Malformed { what: "report" })
