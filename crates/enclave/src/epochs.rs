@@ -18,6 +18,7 @@ use subrosa_channel::{
 };
 use subrosa_evidence::{CollectError, Machine};
 use thiserror::Error;
+use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::clock::Clock;
@@ -197,19 +198,22 @@ impl Epochs {
         let mut ticks = interval(Duration::from_secs(1));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut retry_at = Instant::now();
+        let mut renewal: Option<JoinHandle<Result<KeyId, EpochError>>> = None;
         loop {
             let _ = ticks.tick().await;
+            // Also while a renewal runs: how long that takes is up to the host.
             self.erase_expired();
-            if !self.is_due() || Instant::now() < retry_at {
-                continue;
-            }
-            let epochs = Arc::clone(&self);
-            let renewed = tokio::task::spawn_blocking(move || epochs.renew()).await;
-            if let Ok(Err(error)) = renewed {
+            if let Some(ended) = renewal.take_if(|renewal| renewal.is_finished())
+                && let Ok(Err(error)) = ended.await
+            {
                 self.log
                     .write(&Event::EvidenceFailed { step: error.step() });
                 // The platform may need minutes; each attempt costs it a signature.
                 retry_at = Instant::now().checked_add(RETRY).unwrap_or(retry_at);
+            }
+            if renewal.is_none() && self.is_due() && Instant::now() >= retry_at {
+                let epochs = Arc::clone(&self);
+                renewal = Some(spawn_blocking(move || epochs.renew()));
             }
         }
     }

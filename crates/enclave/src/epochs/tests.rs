@@ -33,12 +33,16 @@ fn root() -> &'static Root {
 #[derive(Clone, Default)]
 struct Chip {
     broken: Arc<AtomicBool>,
+    silent: Arc<AtomicBool>,
 }
 
 impl Collector for Chip {
     fn collect(&mut self, challenge: &Challenge) -> Result<Evidence, CollectError> {
         if self.broken.load(Ordering::SeqCst) {
             return Err(CollectError::Conflict);
+        }
+        while self.silent.load(Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_millis(5));
         }
         let chip = root().platform();
         let report = chip.report(challenge.report_data(), &Measurement::new([7; 48]));
@@ -256,5 +260,29 @@ async fn the_keeper_renews_keys_and_erases_them() {
     tokio::time::timeout(Duration::from_secs(30), wait(2, 3))
         .await
         .unwrap();
+    keeper.abort();
+}
+
+/// The host decides when evidence comes; it does not decide how long keys live.
+#[tokio::test]
+async fn keys_are_erased_while_the_platform_is_silent() {
+    let fixture = fixture();
+    fixture.epochs.renew().unwrap();
+    fixture.chip.silent.store(true, Ordering::SeqCst);
+    let keeper = tokio::spawn(Arc::clone(&fixture.epochs).keep());
+    fixture.wall.store(NOW + 600, Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(fixture.epochs.has_key());
+    fixture.wall.store(NOW + 1200, Ordering::SeqCst);
+    let epochs = Arc::clone(&fixture.epochs);
+    let erased = async move {
+        while epochs.has_key() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), erased)
+        .await
+        .unwrap();
+    fixture.chip.silent.store(false, Ordering::SeqCst);
     keeper.abort();
 }
