@@ -84,17 +84,26 @@ impl Files {
                 list.push(entry.content());
             }
         }
-        if collateral.manifests.len() > gpu::MAX_MANIFESTS
-            || collateral.revocation_answers.len() > gpu::MAX_ANSWERS
-        {
-            return Err(unusable(first, kind, "together the files hold too much"));
-        }
-        let bytes = gpu::encode_collateral(&collateral);
-        if bytes.len() > Part::GpuCollateral.max_len() {
-            return Err(unusable(first, kind, "together the files are too long"));
-        }
-        Ok(Some(bytes))
+        let encoded = encode_for_bundle(&collateral);
+        encoded
+            .map(Some)
+            .map_err(|reason| unusable(first, kind, reason))
     }
+}
+
+/// Says what is too much for a bundle.
+fn encode_for_bundle(collateral: &gpu::Collateral<'_>) -> Result<Vec<u8>, &'static str> {
+    if collateral.manifests.len() > gpu::MAX_MANIFESTS {
+        return Err("together the files hold too many manifests");
+    }
+    if collateral.revocation_answers.len() > gpu::MAX_ANSWERS {
+        return Err("together the files hold too many answers about revocation");
+    }
+    let bytes = gpu::encode_collateral(collateral);
+    if bytes.len() > Part::GpuCollateral.max_len() {
+        return Err("together the files are too long");
+    }
+    Ok(bytes)
 }
 
 fn load(path: &Path, kind: Kind, now: UnixSeconds) -> Result<Collateral, CollectError> {

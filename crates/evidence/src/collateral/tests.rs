@@ -129,10 +129,40 @@ fn of_device_collateral_only_the_answers_expire() {
     let answers = expiry(&file);
     assert!(answers >= file.expires_at());
     assert!(gpus(vec![path.clone()]).gpus(answers).is_ok());
-    let error = gpus(vec![path])
+    let error = gpus(vec![path.clone()])
         .gpus(answers.saturating_add(1))
         .unwrap_err();
     assert!(matches!(error, CollectError::CollateralExpired { .. }));
+    let nodes = include_str!("../../../../spec/vectors/nodes.json");
+    let nodes: Value = serde_json::from_str(nodes).unwrap();
+    let manifests = nodes["nodes"][2]["gpu"]["collateral"].as_str().unwrap();
+    let manifests = hex::decode(manifests).unwrap();
+    let expired = Collateral::parse(&manifests).unwrap().expires_at();
+    std::fs::write(&path, manifests).unwrap();
+    assert!(gpus(vec![path]).gpus(expired.saturating_add(1)).is_ok());
+}
+
+#[test]
+fn what_is_too_much_for_a_bundle_is_refused_with_the_reason() {
+    let long = vec![0; 130 * 1024];
+    for (manifests, answers, reason) in [
+        (vec![&b"m"[..]; 16], vec![&b"a"[..]; 64], None),
+        (vec![&b"m"[..]; 17], Vec::new(), Some("manifests")),
+        (Vec::new(), vec![&b"a"[..]; 65], Some("answers")),
+        (vec![&long[..]], Vec::new(), Some("long")),
+    ] {
+        let collateral = gpu::Collateral {
+            manifests,
+            revocation_answers: answers,
+        };
+        let error = encode_for_bundle(&collateral).err();
+        assert_eq!(error.is_some(), reason.is_some());
+        assert!(
+            error
+                .unwrap_or_default()
+                .contains(reason.unwrap_or_default())
+        );
+    }
 }
 
 #[test]

@@ -260,11 +260,8 @@ fn selection(registers: &[u8]) -> Vec<u8> {
 }
 
 fn skip_selections(reader: &mut Reader<'_>) -> Result<(), CollectError> {
-    let count = reader.u32()?;
-    if count > MAX_BANKS {
-        return Err(MALFORMED);
-    }
-    for _ in 0..count {
+    // However many are announced, there are no more than bytes.
+    for _ in 0..reader.u32()? {
         reader.u16()?;
         let size = reader.u8()?;
         reader.take(size.into())?;
@@ -332,4 +329,3 @@ const PAUSE: Duration = Duration::from_millis(100);
 const MAX_STORAGE: usize = 8 * 1024;
 /// `TPM_PT_NV_BUFFER_MAX` is at least this in TPMs for PC clients.
 const MAX_PIECE: usize = 512;
-const MAX_BANKS: u32 = 8;

@@ -11,6 +11,7 @@
 )]
 
 use std::collections::VecDeque;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::process::{Child, Command as Program, Stdio};
 use std::time::{Duration, Instant};
@@ -373,9 +374,82 @@ fn a_response_that_ends_early_or_claims_too_much_is_an_error() {
     let whole = response(0, b"body");
     let early = Pieces([whole[..12].to_vec()].into());
     let huge = Pieces([[0x80, 1, 0, 0, 0x10, 1, 0, 0, 0, 0].to_vec()].into());
-    for mut pieces in [early, huge, Pieces(VecDeque::new())] {
-        assert!(transport::read_response(&mut pieces).is_err());
+    for (mut pieces, kind) in [
+        (early, ErrorKind::UnexpectedEof),
+        (huge, ErrorKind::InvalidData),
+        (Pieces(VecDeque::new()), ErrorKind::UnexpectedEof),
+    ] {
+        let error = transport::read_response(&mut pieces).unwrap_err();
+        assert_eq!(error.kind(), kind);
     }
+}
+
+/// Certificate storage of `size` bytes, read as `pieces`.
+fn stored(size: u16, pieces: &[&[u8]]) -> Result<Evidence, CollectError> {
+    let mut script = good_script(&Sha256::digest([3; 32]));
+    let public = Writer::default().u32(1).u16(0x000B).u32(0).sized(&[]);
+    let public = public.u16(size).finish();
+    script.push(response(0, &Writer::default().sized(&public).finish()));
+    for piece in pieces {
+        let buffer = Writer::default().sized(piece).finish();
+        let length = u32::try_from(buffer.len()).unwrap();
+        let body = Writer::default().u32(length).bytes(&buffer).finish();
+        script.push(response(0, &body));
+    }
+    let mut tpm = Tpm {
+        transport: Box::new(Script(script.into())),
+        event_log: PathBuf::from("/nonexistent"),
+        registers: vec![0],
+        key_handle: Some(0x8100_0003),
+        certificate_index: Some(0x0180_0001),
+    };
+    tpm.collect(&CHALLENGE())
+}
+
+#[test]
+fn storage_that_is_too_long_or_gives_more_or_nothing_is_malformed() {
+    assert!(stored(5, &[b"abc", b"de"]).is_ok());
+    for (size, pieces) in [
+        (5, &[&b"abc"[..], b"def"][..]),
+        (5, &[b"abcdef"]),
+        (5, &[b"abc", b""]),
+        (9000, &[]),
+    ] {
+        let collected = stored(size, pieces);
+        assert!(
+            matches!(collected, Err(CollectError::Malformed { .. })),
+            "{size} {pieces:?}: {collected:?}"
+        );
+    }
+}
+
+/// Takes a byte less than it is given.
+struct Short;
+
+impl std::io::Read for Short {
+    fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+        panic!("nothing is read after half a command");
+    }
+}
+
+impl std::io::Write for Short {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        Ok(bytes.len() - 1)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn half_a_command_is_an_error() {
+    let mut stream = transport::Stream {
+        stream: Short,
+        path: PathBuf::from("tpm"),
+    };
+    let error = stream.exchange(&[0; 10]).unwrap_err();
+    assert!(matches!(error, CollectError::File { .. }), "{error}");
 }
 
 /// Sends a command that only tests need, authorised by empty passwords.

@@ -16,9 +16,9 @@ pub(super) trait Transport: Send {
 }
 
 /// A device file, or the socket of a TPM in software.
-struct Stream<S> {
-    stream: S,
-    path: PathBuf,
+pub(super) struct Stream<S> {
+    pub(super) stream: S,
+    pub(super) path: PathBuf,
 }
 
 impl<S: Read + Write + Send> Transport for Stream<S> {

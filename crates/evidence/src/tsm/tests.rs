@@ -121,6 +121,9 @@ impl Attributes for Kernel {
                 if level < state.floor {
                     return Err(failed(EINVAL));
                 }
+                if state.is_full {
+                    return Err(failed(EBUSY));
+                }
                 state.take(|state| state.level = Some(level));
             }
             _ => return Err(failed(ENOENT)),
@@ -210,6 +213,13 @@ fn a_write_that_was_ignored_is_noticed_and_repeated() {
         state.is_full = true;
     });
     assert_eq!(report(&kernel).unwrap().out, of(b'd'));
+    // A level is taken at once, and an error not lost.
+    kernel.0.lock().unwrap().is_full = true;
+    let reporter = Reporter {
+        level: Some(0),
+        ..kernel.reporter()
+    };
+    assert_eq!(reporter.report(&[b'e'; 64]).unwrap().out, of(b'e'));
 }
 
 #[test]
