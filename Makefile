@@ -13,7 +13,7 @@ ALL := --workspace --all-features --locked
 DEVELOPMENT := $(ALL) --bin subrosa --bin subrosa-enclave
 BIN := $(or $(CARGO_TARGET_DIR),target)/debug
 # Crates that also run in a browser.
-CORE := -p subrosa-attest -p subrosa-attest-case -p subrosa-channel -p subrosa-api -p subrosa-translog
+CORE := -p subrosa-attest -p subrosa-attest-case -p subrosa-channel -p subrosa-api -p subrosa-measure -p subrosa-translog
 
 .PHONY: help setup setup-check try proxy development test lint check docs deny advisories fuzz fuzz-short \
 	bench e2e vectors vectors-check claims release release-features release-tests install-check attack wasm-check dcap-check tlog-check clean

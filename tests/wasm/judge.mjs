@@ -3,9 +3,10 @@ const bytes = (base64) => Uint8Array.from(atob(base64), (letter) => letter.charC
 
 export function judgeAll(Files, cases, times) {
   const found = {};
-  for (const { name, description, files } of cases) {
+  for (const { name, description, files, lent } of cases) {
     const loaded = new Files();
     for (const [file, content] of files) loaded.add(file, bytes(content));
+    for (const [file, lender, content] of lent) loaded.lend(file, bytes(lender), bytes(content));
     const json = bytes(description);
     const start = performance.now();
     let judgement = '';

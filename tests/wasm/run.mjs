@@ -20,7 +20,12 @@ const cases = Object.keys(native).map((name) => {
     file,
     readFileSync(join(folder, file)).toString('base64'),
   ]);
-  return { name, description: description.toString('base64'), files };
+  const lent = Object.entries(native[name].lent).map(([file, lender]) => [
+    file,
+    readFileSync(join(evidence, lender, 'case.json')).toString('base64'),
+    readFileSync(join(evidence, lender, file)).toString('base64'),
+  ]);
+  return { name, description: description.toString('base64'), files, lent };
 });
 
 async function inNode() {

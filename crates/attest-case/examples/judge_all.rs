@@ -24,7 +24,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         for folder in folders(&platform)? {
             if folder.join("case.json").is_file() {
                 let name = folder.strip_prefix(&root)?.display().to_string();
-                found.insert(name, judged(&folder, times)?);
+                found.insert(name, judged(&root, &folder, times)?);
             }
         }
     }
@@ -32,20 +32,39 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn judged(folder: &Path, times: u32) -> Result<Value, Box<dyn Error>> {
+fn judged(root: &Path, folder: &Path, times: u32) -> Result<Value, Box<dyn Error>> {
     let description = Description::parse(&fs::read(folder.join("case.json"))?)?;
     let mut files = BTreeMap::new();
     for name in description.files() {
         files.insert(name.to_owned(), fs::read(folder.join(name))?);
     }
-    let case = Case::new(description, files)?;
+    let mut case = Case::new(description, files)?;
+    let lent = borrow(&mut case, root, folder)?;
     let start = Instant::now();
     for _ in 1..times {
         judge(&case)?;
     }
     let judgement = judge(&case)?;
     let milliseconds = start.elapsed().as_secs_f64() * 1000.0 / f64::from(times.max(1));
-    Ok(json!({ "judgement": judgement.to_json(), "milliseconds": milliseconds }))
+    Ok(json!({ "judgement": judgement.to_json(), "milliseconds": milliseconds, "lent": lent }))
+}
+
+/// Adds what the case wants from the cases beside it; for each file the case that lent it.
+fn borrow(case: &mut Case, root: &Path, folder: &Path) -> Result<Value, Box<dyn Error>> {
+    let mut lent = Map::new();
+    for name in case.wanted() {
+        for beside in folders(&folder.join(".."))? {
+            let lender = Description::parse(&fs::read(beside.join("case.json"))?)?;
+            if lender.files().any(|file| file == name) {
+                case.lend(&name, &lender, fs::read(beside.join(&name))?)?;
+                let beside = fs::canonicalize(beside)?;
+                let lender = beside.strip_prefix(fs::canonicalize(root)?)?;
+                lent.insert(name, lender.display().to_string().into());
+                break;
+            }
+        }
+    }
+    Ok(lent.into())
 }
 
 fn folders(of: &Path) -> io::Result<Vec<PathBuf>> {

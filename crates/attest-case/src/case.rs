@@ -1,6 +1,6 @@
 //! The description of a case, and its files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -9,6 +9,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use subrosa_attest::UnixSeconds;
+
+use crate::launch;
 
 /// What `case.json` says that a verifier may know: not what is expected.
 #[derive(Clone, Debug, Deserialize)]
@@ -66,6 +68,7 @@ pub struct Case {
     description: Description,
     verify_at: Option<UnixSeconds>,
     files: BTreeMap<String, Vec<u8>>,
+    lent: BTreeSet<String>,
 }
 
 impl Case {
@@ -95,7 +98,48 @@ impl Case {
             description,
             verify_at,
             files,
+            lent: BTreeSet::new(),
         })
+    }
+
+    /// Names of files that the case's own files speak of and that are not there.
+    /// Another case may lend them.
+    #[must_use]
+    pub fn wanted(&self) -> Vec<String> {
+        let text = self.file(launch::KNOWN_ANSWERS).unwrap_or_default();
+        let mut names = launch::named_files(text);
+        names.retain(|name| !self.files.contains_key(name));
+        names
+    }
+
+    /// Adds a file that the case wants and the case `lender` has.
+    ///
+    /// # Errors
+    ///
+    /// [`CaseError`] if the lender does not describe that file, or describes another
+    /// one, or if the case does not want it.
+    pub fn lend(
+        &mut self,
+        name: &str,
+        lender: &Description,
+        bytes: Vec<u8>,
+    ) -> Result<(), CaseError> {
+        let missing = || CaseError::Missing {
+            name: name.to_owned(),
+        };
+        let described = lender.files.get(name).ok_or_else(missing)?;
+        described.check(name, &bytes)?;
+        if !self.wanted().iter().any(|wanted| wanted == name) {
+            return Err(missing());
+        }
+        self.lent.insert(name.to_owned());
+        self.files.insert(name.to_owned(), bytes);
+        Ok(())
+    }
+
+    /// Whether another case lent this file, so that nothing here describes it.
+    pub(crate) fn is_lent(&self, name: &str) -> bool {
+        self.lent.contains(name)
     }
 
     pub(crate) fn kind(&self) -> &str {
@@ -123,6 +167,14 @@ impl Case {
 
     pub(crate) fn file(&self, name: &str) -> Option<&[u8]> {
         self.files.get(name).map(Vec::as_slice)
+    }
+
+    /// The first file whose name ends so.
+    pub(crate) fn file_ending(&self, end: &str) -> Option<&[u8]> {
+        let mut files = self.files.iter();
+        files
+            .find(|(name, _)| name.ends_with(end))
+            .map(|(_, bytes)| bytes.as_slice())
     }
 
     /// The files in a folder, which ends in a slash, with their names in it.

@@ -10,7 +10,7 @@ use serde_json::json;
 use subrosa_attest::Code;
 use subrosa_attest::eventlog::{Bank, DstackLog, EventLog};
 use subrosa_attest::identifiers::Measurement;
-use subrosa_attest::tdx::{Log, replay, unverified_registers};
+use subrosa_attest::tdx::{Log, quote_length, replay, unverified_registers};
 
 use crate::{Case, Judgement};
 
@@ -64,13 +64,23 @@ fn judge_dstack(report: &[u8]) -> Judgement {
     let Ok(quote) = hex::decode(&report.quote) else {
         return Judgement::refused(Code::ReportMalformed);
     };
+    let quote = without_padding(&quote);
     let bytes = report.event_log.as_bytes();
     let Ok(log) = DstackLog::parse(bytes) else {
         return Judgement::refused(Code::EventLogMalformed);
     };
     let [rtmr0, rtmr1, rtmr2, rtmr3] = log.replay().map(Measurement::new);
     let claims = json!({ "rtmr0": rtmr0, "rtmr1": rtmr1, "rtmr2": rtmr2, "rtmr3": rtmr3 });
-    fits(Judgement::accepted(claims), Log::Dstack(bytes), &quote)
+    fits(Judgement::accepted(claims), Log::Dstack(bytes), quote)
+}
+
+/// The guest's driver hands out buffers of a fixed size, with zeros behind the quote.
+fn without_padding(bytes: &[u8]) -> &[u8] {
+    let length = quote_length(bytes).unwrap_or(bytes.len());
+    match bytes.split_at_checked(length) {
+        Some((quote, rest)) if rest.iter().all(|&byte| byte == 0) => quote,
+        _ => bytes,
+    }
 }
 
 fn fits(judgement: Judgement, log: Log<'_>, quote: &[u8]) -> Judgement {

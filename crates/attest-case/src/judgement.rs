@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use serde_json::{Value, json};
+use subrosa_attest::appraisal::Gap;
 use subrosa_attest::{Code, EvidenceAppraisal};
 
 /// Accepted or not, and what the evidence says.
@@ -54,6 +55,12 @@ impl Judgement {
         if !holds && self.code.is_none() {
             self.code = Some(code);
         }
+        self
+    }
+
+    /// The same with the name of something more that was not checked.
+    pub(crate) fn with_gap(mut self, gap: &Gap) -> Self {
+        self.gaps.push(gap.as_str().to_owned());
         self
     }
 

@@ -8,6 +8,9 @@
 //! root, collateral in date, no debugging, the demands hold. Synthetic cases
 //! bring a root of their own; nothing that is judged here is ever sealed to.
 //!
+//! Known answers for launch measurements are cases too: every answer is computed
+//! again. They prove nothing about any machine.
+//!
 //! The crate does no I/O, so the same judgement runs in a browser.
 
 mod azure;
@@ -16,13 +19,16 @@ mod cca;
 mod compare;
 mod dcap;
 mod eventlog;
+mod id_block;
 mod judgement;
+mod launch;
 mod nitro;
 mod nvidia;
 mod psa;
 mod sgx;
 mod snp;
 mod tdx;
+mod tdx_measurement;
 mod tpm;
 
 pub use case::{Case, CaseError, Description};
@@ -37,6 +43,12 @@ pub use judgement::Judgement;
 /// evidence.
 pub fn judge(case: &Case) -> Result<Judgement, CaseError> {
     let kind = case.kind();
+    match kind {
+        "snp-id-block" => return Ok(id_block::judge(case)),
+        "snp-launch-digest" => return launch::judge(case),
+        "tdx-measurement" => return Ok(tdx_measurement::judge(case)),
+        _ => {}
+    }
     // Each platform has its own kinds; what none of them knows is never a pass.
     match kind.split_once('-').map_or(kind, |(platform, _)| platform) {
         "cca" => cca::judge(case),

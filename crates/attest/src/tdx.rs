@@ -78,6 +78,16 @@ pub fn quote_length(bytes: &[u8]) -> Option<usize> {
     Quote::length(bytes)
 }
 
+/// The measurement of the first memory (`MRTD`) in a quote of which nothing is
+/// verified, to compare a prediction with.
+#[must_use]
+pub fn unverified_measurement(quote: &[u8]) -> Option<Measurement> {
+    match Quote::parse(quote).ok()?.body {
+        Body::Td(report) => Some(Measurement::new(report.mr_td)),
+        Body::Enclave(_) => None,
+    }
+}
+
 /// The run-time registers RTMR 0 to 3 in a quote of which nothing is verified, to
 /// compare a log with.
 #[must_use]

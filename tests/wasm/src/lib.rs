@@ -9,7 +9,18 @@ use wasm_bindgen::prelude::wasm_bindgen;
 /// The files of one case.
 #[wasm_bindgen]
 #[derive(Debug, Default)]
-pub struct Files(BTreeMap<String, Vec<u8>>);
+pub struct Files {
+    files: BTreeMap<String, Vec<u8>>,
+    lent: Vec<Lent>,
+}
+
+/// A file that another case lends.
+#[derive(Debug)]
+struct Lent {
+    name: String,
+    lender: Vec<u8>,
+    bytes: Vec<u8>,
+}
 
 #[wasm_bindgen]
 impl Files {
@@ -22,7 +33,16 @@ impl Files {
 
     /// Adds a file.
     pub fn add(&mut self, name: String, bytes: Vec<u8>) {
-        self.0.insert(name, bytes);
+        self.files.insert(name, bytes);
+    }
+
+    /// Adds a file that the case wants, and that the case described by `lender` has.
+    pub fn lend(&mut self, name: String, lender: Vec<u8>, bytes: Vec<u8>) {
+        self.lent.push(Lent {
+            name,
+            lender,
+            bytes,
+        });
     }
 
     /// Judges the case that `description`, its `case.json`, describes; gives back
@@ -36,7 +56,11 @@ impl Files {
 
 impl Files {
     fn try_judge(&self, description: &[u8]) -> Result<String, CaseError> {
-        let case = Case::new(Description::parse(description)?, self.0.clone())?;
+        let mut case = Case::new(Description::parse(description)?, self.files.clone())?;
+        for one in &self.lent {
+            let lender = Description::parse(&one.lender)?;
+            case.lend(&one.name, &lender, one.bytes.clone())?;
+        }
         Ok(judge(&case)?.to_json().to_string())
     }
 }

@@ -82,6 +82,8 @@ codes! {
     FirmwareBelowMinimum = "firmware-below-minimum",
     /// The device's report and certificate name different firmware.
     FirmwareIdMismatch = "firmware-id-mismatch",
+    /// The firmware image does not have the form its makers specify.
+    FirmwareMalformed = "firmware-malformed",
     /// The running firmware is not committed: the host may still go back.
     FirmwareProvisional = "firmware-provisional",
     /// The GPU is in another mode than demanded, or contradicts itself about it.
@@ -106,12 +108,19 @@ codes! {
     HostDataMismatch = "host-data-mismatch",
     /// The evidence does not exclude the operator of the host.
     HostNotExcluded = "host-not-excluded",
+    /// An identity block, or what authenticates it, does not have the form the
+    /// vendor specifies.
+    IdBlockMalformed = "id-block-malformed",
+    /// A signature of an identity block or its key does not verify.
+    IdBlockSignature = "id-block-signature",
     /// The digest of the id key is not one the policy lists.
     IdKeyNotAllowed = "id-key-not-allowed",
     /// The image id is not the one in the policy.
     ImageIdMismatch = "image-id-mismatch",
     /// The intermediate key is not one of the vendor's.
     IntermediateNotPinned = "intermediate-not-pinned",
+    /// The predicted launch measurement is not the one that is given.
+    LaunchDigestMismatch = "launch-digest-mismatch",
     /// The platform is not in its secured state.
     LifecycleNotSecured = "lifecycle-not-secured",
     /// The evidence does not say which machine it comes from.
