@@ -1,3 +1,12 @@
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::indexing_slicing,
+    clippy::similar_names,
+    clippy::too_many_lines,
+    reason = "tests"
+)]
+
 use super::*;
 
 /// "TPM 2.0 Library", Part 1: H(0… ‖ H(data)); computed apart.

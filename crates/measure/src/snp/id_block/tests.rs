@@ -1,4 +1,11 @@
-#![allow(clippy::indexing_slicing, reason = "tests")]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::indexing_slicing,
+    clippy::similar_names,
+    clippy::too_many_lines,
+    reason = "tests"
+)]
 
 use p384::ecdsa::SigningKey;
 use p384::ecdsa::signature::Signer as _;
@@ -190,6 +197,8 @@ fn a_signature_with_bytes_beside_its_numbers_is_refused() {
     assert_eq!(auth.verify_block(&block()), Err(IdSignatureError::Block));
 }
 
+static PAGE: std::sync::LazyLock<Vec<u8>> = std::sync::LazyLock::new(|| auth().to_bytes());
+
 proptest! {
     #[test]
     fn no_bytes_make_the_parsers_panic(
@@ -198,7 +207,6 @@ proptest! {
         byte in any::<u8>(),
     ) {
         let _refused = (IdAuth::parse(&bytes), IdBlock::parse(&bytes), IdKey::parse(&bytes));
-        static PAGE: std::sync::LazyLock<Vec<u8>> = std::sync::LazyLock::new(|| auth().to_bytes());
         let mut page = PAGE.clone();
         page[at] = byte;
         if let Ok(read) = IdAuth::parse(&page) {

@@ -1,3 +1,12 @@
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::indexing_slicing,
+    clippy::similar_names,
+    clippy::too_many_lines,
+    reason = "tests"
+)]
+
 use super::*;
 
 /// What a real machine quoted: github.com/Easy-TEE/attest (MIT), test
