@@ -37,7 +37,8 @@ try: development ## Start an enclave with the demo model and chat with it (or: e
 proxy: development ## Start the same service with an OpenAI-compatible proxy on 127.0.0.1:8787
 	@$(BIN)/subrosa proxy --start-development-service $(ARGS)
 
-test: setup ## Set up, then pass all tests
+test: ## Set up, then pass all tests
+	@scripts/setup test
 	@scripts/test $(ARGS)
 
 lint: ## Formatting and clippy, warnings are errors (also for the browser target)
