@@ -17,8 +17,8 @@ use subrosa_enclave::config::Config;
 use subrosa_enclave::engine::Started;
 use subrosa_enclave::epochs::Epochs;
 use subrosa_enclave::log::Log;
-use subrosa_enclave::platform;
 use subrosa_enclave::service::{Service, model_entries, serve};
+use subrosa_evidence::Machine;
 use subrosa_inference::SharedEngine;
 use tokio::net::TcpListener;
 
@@ -119,9 +119,9 @@ impl Sealed {
         let address = format!("http://{}", listener.local_addr()?);
         let log = Log::to(std::io::sink());
         let service = Service::new(config, log.clone());
-        let platform = platform::open(config.platform())?;
+        let machine = Arc::new(Machine::open(config.platform(), config.gpus())?);
         let models = model_entries(&engine.models());
-        let epochs = Epochs::new(config, models.clone(), platform, Clock::system(), log);
+        let epochs = Epochs::new(config, models.clone(), machine, Clock::system(), log);
         let epochs = Arc::new(epochs);
         epochs.renew()?;
         service.start(Started::steady(engine), Arc::clone(&epochs));
