@@ -48,6 +48,7 @@ fn main() -> std::io::Result<()> {
     write("nvidia_manifest", "two_measurements", manifest().as_bytes())?;
     collateral()?;
     log()?;
+    measurements()?;
     evidence()
 }
 
@@ -73,6 +74,31 @@ fn log() -> std::io::Result<()> {
         )?;
     }
     Ok(())
+}
+
+/// The images of the vectors, behind the byte that chooses the format.
+fn measurements() -> std::io::Result<()> {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../spec/vectors/measurements.json"
+    );
+    let vectors: serde_json::Value =
+        serde_json::from_slice(&fs::read(path)?).expect("the vectors are JSON");
+    for (choice, name, pointer) in [
+        (0, "firmware_sev", "/firmware"),
+        (1, "firmware_tdx", "/firmware"),
+        (5, "unified_kernel", "/unified_kernel/image"),
+    ] {
+        let image = vectors.pointer(pointer).and_then(|text| text.as_str());
+        let image = hex::decode(image.expect("it is there")).expect("hexadecimal");
+        write(
+            "launch_measurement",
+            name,
+            &[&[choice], &image[..]].concat(),
+        )?;
+    }
+    let block = [&[3_u8][..], &[0; 80], &[1, 0, 0, 0], &[0; 12]].concat();
+    write("launch_measurement", "id_block", &block)
 }
 
 /// The files that the vectors call good: one of each platform, under throw-away keys.
