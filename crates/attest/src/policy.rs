@@ -96,6 +96,30 @@ impl Policy {
         }
     }
 
+    /// What is demanded of SEV-SNP reports beyond reference values.
+    #[must_use]
+    pub fn snp_rules(&self) -> &Rules {
+        &self.snp
+    }
+
+    /// What is demanded of TDX quotes beyond reference values.
+    #[must_use]
+    pub fn tdx_rules(&self) -> &tdx::Rules {
+        &self.tdx
+    }
+
+    /// What is demanded of AWS Nitro documents beyond reference values.
+    #[must_use]
+    pub fn nitro_rules(&self) -> &nitro::Rules {
+        &self.nitro
+    }
+
+    /// What is demanded of NVIDIA devices.
+    #[must_use]
+    pub fn nvidia_rules(&self) -> &nvidia::Rules {
+        &self.nvidia
+    }
+
     /// What the key configuration must say.
     #[must_use]
     pub fn expectations(&self) -> &KeyConfigurationExpectations {

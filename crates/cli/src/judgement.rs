@@ -116,6 +116,11 @@ impl Judgement {
         }
     }
 
+    /// The attestation result alone; a bundle that could not be judged has none.
+    pub(crate) fn to_ear(&self) -> Value {
+        self.appraisal().map_or(Value::Null, Appraisal::to_json)
+    }
+
     pub(crate) fn to_json(&self) -> Value {
         json!({
             "verdict": self.verdict_line(),
@@ -145,13 +150,12 @@ impl Judgement {
     }
 
     /// Prints each check in order, then what it comes to and what it does not prove.
-    pub(crate) fn print(&self, printer: &Printer) -> Result<(), Failure> {
+    pub(crate) fn print(&self, printer: &Printer, explain: bool) -> Result<(), Failure> {
         if let Some(appraisal) = self.appraisal() {
             let (at, policy) = (appraisal.at(), appraisal.policy_name());
             printer.line(format!("Checked at {at} by the policy \"{policy}\":"))?;
             for row in appraisal.rows() {
-                let (mark, words) = row_words(row);
-                printer.row(mark, row.name(), &words)?;
+                print_row(printer, row, explain)?;
             }
         }
         self.print_node(printer)?;
@@ -261,6 +265,16 @@ fn node_hint(error: &NodeError) -> &'static str {
             "ask the operator what changed; a policy is only widened for values that you trust from another source"
         }
     }
+}
+
+/// Prints what came of a check, and why it is made where that is asked for.
+pub(crate) fn print_row(printer: &Printer, row: &Row, explain: bool) -> Result<(), Failure> {
+    let (mark, words) = row_words(row);
+    printer.row(mark, row.name(), &words)?;
+    if explain {
+        printer.line(format!("    {}", row.explanation()))?;
+    }
+    Ok(())
 }
 
 fn row_words(row: &Row) -> (Mark, String) {

@@ -27,6 +27,7 @@ mod development;
 mod disk;
 mod download;
 mod enclave_program;
+mod evidence;
 mod failure;
 mod folders;
 mod judgement;

@@ -4,6 +4,7 @@ use core::fmt::Write as _;
 
 use serde_json::{Value, json};
 
+use super::ear::{TrustVector, ear};
 use super::{Appraisal, Facts, Gap, NotRun, Outcome, PlatformClaims, Row, Verdict};
 
 impl Appraisal {
@@ -13,29 +14,24 @@ impl Appraisal {
     #[must_use]
     pub fn to_json(&self) -> Value {
         let verdict = self.verdict();
-        json!({
-            "eat_profile": PROFILE,
-            "iat": self.at.get(),
-            "ear.verifier-id": {
-                "developer": "Subrosa",
-                "build": concat!("subrosa-attest ", env!("CARGO_PKG_VERSION")),
-            },
-            "submods": {
-                "node": {
-                    "ear.status": ear_status(&verdict),
-                    "ear.appraisal-policy-id": self.policy_name,
-                    "subrosa.verdict": verdict_name(&verdict),
-                    "subrosa.code": match verdict {
-                        Verdict::Refused(code) => Some(code.as_str()),
-                        _ => None,
-                    },
-                    "subrosa.gaps": self.gaps().iter().map(gap_json).collect::<Vec<_>>(),
-                    "subrosa.bundle": self.bundle_hash.to_string(),
-                    "subrosa.checks": self.rows.iter().map(row_json).collect::<Vec<_>>(),
-                    "subrosa.facts": self.facts.as_ref().map(facts_json),
+        ear(
+            self.at,
+            "node",
+            json!({
+                "ear.status": ear_status(&verdict),
+                "ear.trustworthiness-vector": TrustVector::of(&self.rows).to_json(),
+                "ear.appraisal-policy-id": self.policy_name,
+                "subrosa.verdict": verdict_name(&verdict),
+                "subrosa.code": match verdict {
+                    Verdict::Refused(code) => Some(code.as_str()),
+                    _ => None,
                 },
-            },
-        })
+                "subrosa.gaps": self.gaps().iter().map(gap_json).collect::<Vec<_>>(),
+                "subrosa.bundle": self.bundle_hash.to_string(),
+                "subrosa.checks": self.rows.iter().map(row_json).collect::<Vec<_>>(),
+                "subrosa.facts": self.facts.as_ref().map(facts_json),
+            }),
+        )
     }
 
     /// The appraisal as text: what was checked in order, one sentence that says
@@ -193,8 +189,6 @@ fn facts_json(facts: &Facts) -> Value {
         },
     })
 }
-
-const PROFILE: &str = "tag:subrosa.dev,2026:appraisal/1";
 
 /// True of every verdict, so said with every verdict.
 const LIMITS: [&str; 3] = [

@@ -133,7 +133,7 @@ impl Session {
 
     /// Prints what was checked about the service.
     pub(crate) fn print_appraisal(&self, printer: &Printer) -> Result<(), Failure> {
-        Judgement::Passed(self.node()).print(printer)
+        Judgement::Passed(self.node()).print(printer, false)
     }
 
     /// Sends a chat request. With `keep_text` its receipt holds the text, to be opened with it.
