@@ -16,7 +16,7 @@ BIN := $(or $(CARGO_TARGET_DIR),target)/debug
 CORE := -p subrosa-attest -p subrosa-attest-case -p subrosa-channel -p subrosa-api -p subrosa-measure -p subrosa-translog
 
 .PHONY: help setup setup-check try proxy development test lint check docs deny advisories fuzz fuzz-short \
-	bench e2e vectors vectors-check claims release release-features release-tests install-check attack wasm-check measure-check dcap-check tlog-check clean
+	bench e2e vectors vectors-check claims release release-features release-tests install-check attack wasm-check measure-check mutants dcap-check tlog-check clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -98,6 +98,9 @@ install-check: setup ## Install the static client into an empty root and chat fr
 	@cargo build $(ALL) --bins >&2
 	@cargo build --locked -p subrosa --no-default-features --features development --target x86_64-unknown-linux-musl >&2
 	@tests/install/run $(ARGS)
+
+mutants: ## Mutation testing of the verifiers: the sample of docs/mutants.md (hours; ARGS="CRATE MODULE 0/40")
+	@scripts/mutants $(ARGS)
 
 attack: ## Cheap adversary tests: the ones that play the relay, the host or a web page
 	@scripts/attack

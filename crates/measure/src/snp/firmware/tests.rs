@@ -56,9 +56,16 @@ fn an_image_that_is_no_whole_number_of_pages_is_refused() {
         let refused = Firmware::parse(&bytes[..got]).unwrap_err();
         assert_eq!(refused, FirmwareError::Length { got });
     }
-    let long = vec![0; Firmware::MAX_LEN + 4096];
+    let long = vec![0; 16 * 1024 * 1024 + 4096];
     let refused = Firmware::parse(&long).unwrap_err();
     assert_eq!(refused, FirmwareError::Length { got: long.len() });
+}
+
+#[test]
+fn an_image_of_16_mebibytes_is_read() {
+    let mut image = Image::new();
+    image.pages = 4096;
+    assert!(Firmware::parse(&image.build()).is_ok());
 }
 
 #[test]

@@ -95,13 +95,20 @@ fn an_image_without_metadata_is_refused() {
     assert_eq!(error(&image), TdvfError::Absent);
     let refused = Tdvf::parse(&[]).unwrap_err();
     assert_eq!(refused, TdvfError::Length { got: 0 });
-    let long = vec![0; Tdvf::MAX_LEN + 1];
+    let long = vec![0; 16 * 1024 * 1024 + 1];
     let refused = Tdvf::parse(&long).unwrap_err();
     assert_eq!(refused, TdvfError::Length { got: long.len() });
     assert!(matches!(
         Tdvf::parse(&[0; 100]).unwrap_err(),
         TdvfError::Footer(FooterError::Absent)
     ));
+}
+
+#[test]
+fn an_image_of_16_mebibytes_is_read() {
+    let mut image = Image::new();
+    image.pages = 4096;
+    assert!(Tdvf::parse(&image.build()).is_ok());
 }
 
 #[test]
