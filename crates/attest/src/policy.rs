@@ -24,6 +24,8 @@ pub struct Policy {
     pub(crate) platforms: Vec<Platform>,
     pub(crate) measurements: Vec<ReferenceValue>,
     pub(crate) expectations: KeyConfigurationExpectations,
+    /// Machines that are allowed, by the digest of their identity; any if there are none.
+    pub(crate) machines: Vec<NamedDigest>,
     pub(crate) required_parts: Vec<RequiredPart>,
     pub(crate) snp: Rules,
     pub(crate) nitro: nitro::Rules,
@@ -66,6 +68,7 @@ impl Policy {
                 releases: Vec::new(),
                 max_lifetime_seconds: defaults::MAX_KEY_LIFETIME_SECONDS,
             },
+            machines: Vec::new(),
             required_parts: Vec::new(),
             snp: defaults::snp_rules(),
             nitro: nitro::Rules::strict(),

@@ -285,6 +285,7 @@ checks! {
 
     Bundle {
         Measurement = "measurement", Required, "is it a program the policy lists?";
+        MachineAllowed = "machine-allowed", WhenAsked, "is it a machine the policy lists?";
         ReportData = "report-data", Required, "is the report bound to this key configuration?";
         Checkpoint = "checkpoint", GapAllowed, "is the report bound to a verified log checkpoint?";
         GpuEvidence = "gpu-evidence", GapAllowed, "are the graphics processors verified?";

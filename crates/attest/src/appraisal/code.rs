@@ -123,6 +123,8 @@ codes! {
     LaunchDigestMismatch = "launch-digest-mismatch",
     /// The platform is not in its secured state.
     LifecycleNotSecured = "lifecycle-not-secured",
+    /// The machine is not one the policy lists.
+    MachineNotAllowed = "machine-not-allowed",
     /// The evidence does not say which machine it comes from.
     MachineNotIdentified = "machine-not-identified",
     /// Two reference manifests speak for the same measurement.

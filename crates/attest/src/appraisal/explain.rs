@@ -352,6 +352,9 @@ pub(crate) const fn explanation(check: Check) -> &'static str {
         Check::Measurement => {
             "It says which program runs. Only one that you, or somebody you trust, has looked at keeps what it is told to itself."
         }
+        Check::MachineAllowed => {
+            "Whoever has a machine in his hands can open it. A list of machines that you know excludes all others."
+        }
         Check::ReportData => {
             "The evidence must name the very key that your message is sealed to. Else somebody shows good evidence of one machine and reads along with a key of his own."
         }

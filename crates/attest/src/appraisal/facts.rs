@@ -1,6 +1,6 @@
 //! What verified evidence says about the guest and its machine.
 
-use crate::identifiers::Measurement;
+use crate::identifiers::{Measurement, Sha256Digest};
 use crate::policy::Platform;
 use crate::{nitro, snp, tdx};
 
@@ -50,6 +50,23 @@ impl Facts {
             }
             PlatformClaims::SevSnp(claims) => {
                 names.map(|name| (name, *claims.measurement())).collect()
+            }
+        }
+    }
+
+    /// SHA-256 of what identifies the machine: the chip id of an SEV-SNP report, the PPID of Intel's platforms. None where
+    /// the evidence does not say which machine it is of.
+    #[must_use]
+    pub fn machine(&self) -> Option<Sha256Digest> {
+        match &self.0 {
+            PlatformClaims::AwsNitro(_) => None,
+            PlatformClaims::IntelTdx(claims) => {
+                let ppid = hex::decode(claims.platform().ppid()).ok()?;
+                Some(Sha256Digest::of(&ppid))
+            }
+            PlatformClaims::SevSnp(claims) => {
+                let chip = claims.chip_id;
+                (!chip.is_zero()).then(|| Sha256Digest::of(chip.as_bytes()))
             }
         }
     }

@@ -33,6 +33,7 @@ pub(super) fn run_checks(
     );
     let facts = verify_platform(&evidence, policy, roots, now, recorder)?;
     check_measurement(&facts, policy, recorder);
+    check_machine(&facts, policy, recorder);
     check_binding(&facts, bundle, recorder);
     check_gpus(bundle, policy, roots, now, recorder);
     check_parts(bundle, policy, recorder);
@@ -131,6 +132,32 @@ fn check_measurement(facts: &Facts, policy: &Policy, recorder: &mut Recorder) {
         match found {
             Some(reference) => format!("{}: {values}", reference.name),
             None => values,
+        },
+    );
+}
+
+/// Where the policy lists machines, one that hides which it is cannot be among them.
+fn check_machine(facts: &Facts, policy: &Policy, recorder: &mut Recorder) {
+    if policy.machines.is_empty() {
+        return;
+    }
+    let identity = facts.machine();
+    let found = policy
+        .machines
+        .iter()
+        .find(|machine| Some(machine.digest) == identity);
+    let digest = identity.map_or_else(
+        || "the evidence names no machine".to_owned(),
+        |digest| digest.to_string(),
+    );
+    recorder.compare(
+        Check::MachineAllowed,
+        found.is_some(),
+        Code::MachineNotAllowed,
+        list(policy.machines.iter().map(|machine| &machine.name)),
+        match found {
+            Some(machine) => format!("{}: {digest}", machine.name),
+            None => digest,
         },
     );
 }

@@ -28,6 +28,8 @@ pub(super) struct File {
     #[serde(default)]
     releases: Vec<DigestEntry>,
     #[serde(default)]
+    machines: Vec<DigestEntry>,
+    #[serde(default)]
     required: Vec<RequiredPart>,
     max_key_lifetime_seconds: Option<u64>,
     #[serde(default)]
@@ -261,6 +263,7 @@ impl File {
                 releases: named_digests(self.releases)?,
                 max_lifetime_seconds,
             },
+            machines: named_digests(self.machines)?,
             required_parts: self.required,
             snp,
             nitro: self.aws_nitro.rules()?,

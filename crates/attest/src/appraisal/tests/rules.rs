@@ -37,6 +37,31 @@ fn a_demanded_part_that_is_absent_or_unverifiable_is_a_refusal() {
 }
 
 #[test]
+fn where_machines_are_listed_any_other_is_refused_and_one_that_hides_too() {
+    let policy = |digest: &str| {
+        Setup::new().with(|setup| {
+            setup.policy = format!(
+                "{}\n[[machines]]\nname = \"rack 7\"\nsha256 = \"{digest}\"\n",
+                setup.policy
+            );
+        })
+    };
+    let facts = Setup::new().appraise();
+    let machine = facts.facts().and_then(Facts::machine).unwrap();
+    let listed = policy(&machine.to_string());
+    let row = |setup: &Setup| {
+        let appraisal = setup.appraise();
+        let rows = appraisal.rows().to_vec();
+        rows.into_iter().find(|row| row.name() == "machine-allowed")
+    };
+    assert_eq!(row(&Setup::new()), None);
+    assert_eq!(row(&listed).unwrap().outcome(), &Outcome::Pass);
+    assert!(listed.refusal().is_err());
+    let other = policy(&"ab".repeat(32));
+    assert_eq!(other.refusal(), Ok(Code::MachineNotAllowed));
+}
+
+#[test]
 fn a_missing_revocation_list_is_a_gap_or_a_refusal() {
     let without = || Setup::new().with(|setup| setup.with_revocation_list = false);
     let Verdict::VerifiedWithGaps(gaps) = without().appraise().verdict() else {
