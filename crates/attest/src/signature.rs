@@ -2,15 +2,26 @@
 //!
 //! Keys are read once into [`PublicKey`], which holds a point on its curve or an
 //! RSA modulus of a sane size; verification then only answers yes or no.
+//!
+//! Keys and signatures are always read by the same code, in Rust. The arithmetic is
+//! Rust too, or with the feature `aws-lc-rs` that library's, which is several times
+//! as fast but C and assembly. Tests with the feature hold the two against each
+//! other on every signature that any test verifies.
+
+#[cfg(feature = "aws-lc-rs")]
+mod native;
+mod portable;
 
 use der::Decode;
 use der::asn1::{AnyRef, ObjectIdentifier};
+#[cfg(feature = "aws-lc-rs")]
+use native as backend;
 use p384::elliptic_curve::pkcs8::DecodePublicKey;
+#[cfg(not(feature = "aws-lc-rs"))]
+use portable as backend;
 use rsa::traits::PublicKeyParts;
 use rsa::{BoxedUint, RsaPublicKey};
 use sha2::{Digest, Sha256, Sha384, Sha512};
-use signature::Verifier;
-use signature::hazmat::PrehashVerifier;
 use x509_cert::spki::SubjectPublicKeyInfoRef;
 
 /// A hash function of the SHA-2 family (FIPS 180-4).
@@ -106,71 +117,56 @@ impl PublicKey {
     /// Whether `signature` over `message` verifies. A scheme that does not suit
     /// the key is a no.
     pub(crate) fn verifies(&self, scheme: Scheme, message: &[u8], signature: &[u8]) -> bool {
-        match (self, scheme) {
-            (Self::P256(key), Scheme::EcdsaDer(hash)) => {
-                p256::ecdsa::DerSignature::try_from(signature).is_ok_and(|signature| {
-                    key.verify_prehash(&hash.digest(message), &signature)
-                        .is_ok()
-                })
-            }
-            (Self::P256(key), Scheme::EcdsaFixed(hash)) => {
-                p256::ecdsa::Signature::from_slice(signature).is_ok_and(|signature| {
-                    key.verify_prehash(&hash.digest(message), &signature)
-                        .is_ok()
-                })
-            }
-            (Self::P384(key), Scheme::EcdsaDer(hash)) => {
-                p384::ecdsa::DerSignature::try_from(signature).is_ok_and(|signature| {
-                    key.verify_prehash(&hash.digest(message), &signature)
-                        .is_ok()
-                })
-            }
-            (Self::P384(key), Scheme::EcdsaFixed(hash)) => {
-                p384::ecdsa::Signature::from_slice(signature).is_ok_and(|signature| {
-                    key.verify_prehash(&hash.digest(message), &signature)
-                        .is_ok()
-                })
-            }
-            (Self::Rsa(key), Scheme::RsaPkcs1(hash)) => {
-                verifies_pkcs1(key, hash, message, signature)
-            }
-            (Self::Rsa(key), Scheme::RsaPss(hash)) => verifies_pss(key, hash, message, signature),
-            _ => false,
-        }
+        let Some(claim) = Claim::read(self, scheme, signature) else {
+            return false;
+        };
+        let verdict = backend::verifies(&claim, message);
+        #[cfg(test)]
+        both::assert_agreement(&claim, message, verdict);
+        verdict
     }
 }
 
-fn verifies_pkcs1(key: &RsaPublicKey, hash: Hash, message: &[u8], signature: &[u8]) -> bool {
-    use rsa::pkcs1v15::{Signature, VerifyingKey};
-    let Ok(signature) = Signature::try_from(signature) else {
-        return false;
-    };
-    match hash {
-        Hash::Sha256 => VerifyingKey::<Sha256>::new(key.clone()).verify(message, &signature),
-        Hash::Sha384 => VerifyingKey::<Sha384>::new(key.clone()).verify(message, &signature),
-        Hash::Sha512 => VerifyingKey::<Sha512>::new(key.clone()).verify(message, &signature),
-    }
-    .is_ok()
+/// A signature read for its key, so that all backends refuse the same encodings:
+/// r and s are within 1 to n - 1 and strictly encoded, an RSA signature is as long
+/// as its modulus. What is left to a backend is the arithmetic.
+enum Claim<'a> {
+    P256(&'a p256::ecdsa::VerifyingKey, Hash, p256::ecdsa::Signature),
+    P384(&'a p384::ecdsa::VerifyingKey, Hash, p384::ecdsa::Signature),
+    RsaPkcs1(&'a RsaPublicKey, Hash, &'a [u8]),
+    RsaPss(&'a RsaPublicKey, Hash, &'a [u8]),
 }
 
-fn verifies_pss(key: &RsaPublicKey, hash: Hash, message: &[u8], signature: &[u8]) -> bool {
-    use rsa::pss::{Signature, VerifyingKey};
-    let Ok(signature) = Signature::try_from(signature) else {
-        return false;
-    };
-    let key = key.clone();
-    match hash {
-        Hash::Sha256 => {
-            VerifyingKey::<Sha256>::new_with_salt_len(key, 32).verify(message, &signature)
-        }
-        Hash::Sha384 => {
-            VerifyingKey::<Sha384>::new_with_salt_len(key, 48).verify(message, &signature)
-        }
-        Hash::Sha512 => {
-            VerifyingKey::<Sha512>::new_with_salt_len(key, 64).verify(message, &signature)
+impl<'a> Claim<'a> {
+    /// `None` if the scheme does not suit the key or the encoding is refused.
+    fn read(key: &'a PublicKey, scheme: Scheme, signature: &'a [u8]) -> Option<Self> {
+        match (key, scheme) {
+            (PublicKey::P256(key), Scheme::EcdsaDer(hash)) => {
+                let signature = p256::ecdsa::Signature::from_der(signature).ok()?;
+                Some(Self::P256(key, hash, signature))
+            }
+            (PublicKey::P256(key), Scheme::EcdsaFixed(hash)) => {
+                let signature = p256::ecdsa::Signature::from_slice(signature).ok()?;
+                Some(Self::P256(key, hash, signature))
+            }
+            (PublicKey::P384(key), Scheme::EcdsaDer(hash)) => {
+                let signature = p384::ecdsa::Signature::from_der(signature).ok()?;
+                Some(Self::P384(key, hash, signature))
+            }
+            (PublicKey::P384(key), Scheme::EcdsaFixed(hash)) => {
+                let signature = p384::ecdsa::Signature::from_slice(signature).ok()?;
+                Some(Self::P384(key, hash, signature))
+            }
+            // RFC 8017, sections 8.1.2 and 8.2.2, step 1.
+            (PublicKey::Rsa(key), Scheme::RsaPkcs1(hash)) if signature.len() == key.size() => {
+                Some(Self::RsaPkcs1(key, hash, signature))
+            }
+            (PublicKey::Rsa(key), Scheme::RsaPss(hash)) if signature.len() == key.size() => {
+                Some(Self::RsaPss(key, hash, signature))
+            }
+            _ => None,
         }
     }
-    .is_ok()
 }
 
 fn curve(parameters: Option<AnyRef<'_>>) -> Option<ObjectIdentifier> {
@@ -179,10 +175,11 @@ fn curve(parameters: Option<AnyRef<'_>>) -> Option<ObjectIdentifier> {
 
 fn sane_rsa(key: RsaPublicKey) -> Option<RsaPublicKey> {
     let usual_exponent = key.e_bytes().as_ref() == [1, 0, 1];
-    (usual_exponent && RSA_BYTES.contains(&key.size())).then_some(key)
+    let usual_size = RSA_BITS.contains(&key.n().bits()) && RSA_BYTES.contains(&key.size());
+    (usual_exponent && usual_size).then_some(key)
 }
 
-/// 2048 to 4096 bits.
+const RSA_BITS: core::ops::RangeInclusive<u32> = 2048..=4096;
 const RSA_BYTES: core::ops::RangeInclusive<usize> = 256..=512;
 
 // RFC 3279, section 2.3.1; RFC 5480, section 2.1.1.
@@ -191,5 +188,7 @@ const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10
 const SECP256R1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
 const SECP384R1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
 
+#[cfg(test)]
+mod both;
 #[cfg(test)]
 mod tests;

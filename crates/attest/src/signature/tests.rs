@@ -154,3 +154,189 @@ fn keys_of_other_kinds_are_refused() {
     assert!(PublicKey::from_spki(&spki).is_none());
     assert!(PublicKey::from_spki(b"").is_none());
 }
+
+/// n - s verifies where s does: ECDSA in certificates and evidence has no lower half
+/// (FIPS 186-5, section 6.4.2), so refusing one would refuse half of all genuine ones.
+#[test]
+fn both_halves_of_s_verify() {
+    let negated = |signature: &[u8], bytes: usize, order: &str| {
+        let order = hex::decode(order).unwrap();
+        let (r, s) = signature.split_at(bytes);
+        let mut borrow = 0;
+        let mut other = vec![0; bytes];
+        for at in (0..bytes).rev() {
+            let difference = i32::from(order[at]) - i32::from(s[at]) - borrow;
+            borrow = i32::from(difference < 0);
+            other[at] = u8::try_from(difference.rem_euclid(256)).unwrap();
+        }
+        [r, &other].concat()
+    };
+    for (key, hash, bytes, order) in [
+        (TestKey::p256(1), Hash::Sha256, 32, ORDER_P256),
+        (TestKey::p384(1), Hash::Sha384, 48, ORDER_P384),
+    ] {
+        let signature = key.sign_fixed(MESSAGE);
+        let other = negated(&signature, bytes, order);
+        assert_ne!(signature, other);
+        let scheme = Scheme::EcdsaFixed(hash);
+        assert!(public(&key).verifies(scheme, MESSAGE, &signature));
+        assert!(public(&key).verifies(scheme, MESSAGE, &other));
+    }
+}
+
+#[test]
+fn r_or_s_of_zero_or_of_the_order_or_above_is_refused() {
+    for (key, hash, bytes, order) in [
+        (TestKey::p256(1), Hash::Sha256, 32, ORDER_P256),
+        (TestKey::p384(1), Hash::Sha384, 48, ORDER_P384),
+    ] {
+        let good = key.sign_fixed(MESSAGE);
+        let (r, s) = good.split_at(bytes);
+        let mut above = hex::decode(order).unwrap();
+        above[bytes - 1] += 1;
+        for bad in [
+            vec![0; bytes],
+            hex::decode(order).unwrap(),
+            above,
+            vec![0xFF; bytes],
+        ] {
+            for signature in [
+                [&bad, s].concat(),
+                [r, &bad].concat(),
+                [&bad[..], &bad].concat(),
+            ] {
+                let scheme = Scheme::EcdsaFixed(hash);
+                assert!(!public(&key).verifies(scheme, MESSAGE, &signature));
+            }
+        }
+    }
+}
+
+/// X.690, section 8.3.2, and negative numbers.
+#[test]
+fn r_and_s_in_another_encoding_than_der_are_refused() {
+    for (key, hash) in [
+        (TestKey::p256(1), Hash::Sha256),
+        (TestKey::p384(1), Hash::Sha384),
+    ] {
+        let fixed = key.sign_fixed(MESSAGE);
+        let (r, s) = fixed.split_at(fixed.len() / 2);
+        let integer = |zeros: usize, number: &[u8]| {
+            let content = [&vec![0; zeros], number].concat();
+            [&[0x02, u8::try_from(content.len()).unwrap()], &content[..]].concat()
+        };
+        let sequence = |r: &[u8], s: &[u8]| {
+            let length = u8::try_from(r.len() + s.len()).unwrap();
+            [&[0x30, length], r, s].concat()
+        };
+        let zeros = |number: &[u8]| usize::from(number[0] >= 0x80);
+        let (good_r, good_s) = (integer(zeros(r), r), integer(zeros(s), s));
+        let scheme = Scheme::EcdsaDer(hash);
+        let verifies = |signature: &[u8]| public(&key).verifies(scheme, MESSAGE, signature);
+        assert!(verifies(&sequence(&good_r, &good_s)));
+        assert!(!verifies(&sequence(&integer(zeros(r) + 1, r), &good_s)));
+        assert!(!verifies(&sequence(&good_r, &integer(zeros(s) + 1, s))));
+        assert!(!verifies(&sequence(&good_s, &good_r)));
+        assert!(!verifies(&sequence(&integer(0, &[0]), &good_s)));
+        assert!(!verifies(&sequence(&good_r, &integer(0, &[0xFF]))));
+        let length = u8::try_from(good_r.len() + good_s.len()).unwrap();
+        let long_form = [&[0x30, 0x81, length], &good_r[..], &good_s].concat();
+        assert!(!verifies(&long_form));
+    }
+}
+
+/// An RSA signature is a number as long as the modulus, and below it.
+#[test]
+fn rsa_signatures_of_another_length_or_above_the_modulus_are_refused() {
+    for (key, scheme) in [
+        (TestKey::rsa_pkcs1(), Scheme::RsaPkcs1(Hash::Sha256)),
+        (TestKey::rsa_pss(), Scheme::RsaPss(Hash::Sha384)),
+    ] {
+        let public = public(&key);
+        let PublicKey::Rsa(inner) = &public else {
+            panic!("not an RSA key");
+        };
+        let len = inner.size();
+        let good = key.sign(MESSAGE);
+        assert!(public.verifies(scheme, MESSAGE, &good));
+        let modulus = inner.n_bytes().to_vec();
+        for bad in [
+            [&[0], &good[..]].concat(),
+            [&good[..], &[0]].concat(),
+            vec![0; len],
+            vec![0xFF; len],
+            modulus,
+            [&vec![0; len - 1][..], &[1]].concat(),
+            vec![1; 16 * len],
+        ] {
+            assert!(!public.verifies(scheme, MESSAGE, &bad), "{}", bad.len());
+        }
+    }
+}
+
+/// A modulus of 2,047 bits fills 256 bytes too.
+#[test]
+fn a_modulus_just_below_2048_bits_is_refused() {
+    let mut modulus = vec![0xFF; 256];
+    modulus[0] = 0x7F;
+    assert!(PublicKey::rsa(&modulus).is_none());
+    modulus[0] = 0x80;
+    assert!(PublicKey::rsa(&modulus).is_some());
+}
+
+/// One encoding of a point per key: hybrid forms are refused, and a compressed point
+/// is the point itself (SEC 1, section 2.3.4).
+#[test]
+fn points_in_unusual_forms_give_no_other_key() {
+    let uncompressed = |key: &TestKey, bytes: usize| {
+        let spki = key.spki();
+        spki[spki.len() - 2 * bytes - 1..].to_vec()
+    };
+    for (key, bytes) in [(TestKey::p256(3), 32), (TestKey::p384(3), 48)] {
+        let read = |point: &[u8]| match bytes {
+            32 => PublicKey::p256(point),
+            _ => PublicKey::p384(point),
+        };
+        let point = uncompressed(&key, bytes);
+        assert_eq!(read(&point), Some(public(&key)));
+        for tag in [0x00, 0x01, 0x06, 0x07, 0xFF] {
+            let mut hybrid = point.clone();
+            hybrid[0] = tag;
+            assert!(read(&hybrid).is_none(), "{tag}");
+        }
+        assert!(read(&point[..point.len() - 1]).is_none());
+        assert!(read(&[&point[..], &[0]].concat()).is_none());
+        assert!(read(&[]).is_none());
+        let mut zero = vec![0; point.len()];
+        zero[0] = 0x04;
+        assert!(read(&zero).is_none(), "(0, 0) is not on the curve");
+        let mut above = vec![0xFF; point.len()];
+        above[0] = 0x04;
+        assert!(
+            read(&above).is_none(),
+            "coordinates above the field's prime"
+        );
+    }
+}
+
+/// ECDSA over a digest of another length than the curve's order.
+#[test]
+fn a_digest_of_another_length_is_judged_alike() {
+    let TestKey::P384(signer) = TestKey::p384(1) else {
+        panic!("not a P-384 key");
+    };
+    for hash in [Hash::Sha256, Hash::Sha384, Hash::Sha512] {
+        let digest = hash.digest(MESSAGE);
+        let signature: p384::ecdsa::Signature =
+            signature::hazmat::PrehashSigner::sign_prehash(&signer, &digest).unwrap();
+        let key = public(&TestKey::p384(1));
+        let fixed = signature.to_bytes();
+        assert!(key.verifies(Scheme::EcdsaFixed(hash), MESSAGE, &fixed));
+        assert!(!key.verifies(Scheme::EcdsaFixed(hash), b"evidencf", &fixed));
+    }
+}
+
+// FIPS 186-5 and SP 800-186, sections 3.2.1.3 and 3.2.1.4: n.
+const ORDER_P256: &str = "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551";
+const ORDER_P384: &str = "ffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf\
+                          581a0db248b0a77aecec196accc52973";
