@@ -31,6 +31,7 @@ use crate::appraisal::EvidenceAppraisal;
 use crate::appraisal::check::{Group, Recorder};
 use crate::identifiers::Sha256Digest;
 use crate::time::UnixSeconds;
+use crate::x509::path::Links;
 
 pub use anchors::Anchors;
 pub use chain::{Architecture, DeviceKind};
@@ -94,7 +95,8 @@ pub fn appraise_certificates(
     now: UnixSeconds,
 ) -> EvidenceAppraisal<CertificateClaims> {
     let mut recorder = Recorder::new(&[Group::NvidiaCertificates]);
-    let chain = checks::verify_certificates(certificates, anchors, now, &mut recorder);
+    let mut links = Links::default();
+    let chain = checks::verify_certificates(certificates, anchors, now, &mut links, &mut recorder);
     let claims = chain.as_ref().map(CertificateClaims::new);
     EvidenceAppraisal::new(recorder, claims, now)
 }
@@ -107,7 +109,8 @@ pub fn appraise_manifest(
     now: UnixSeconds,
 ) -> EvidenceAppraisal<ManifestClaims> {
     let mut recorder = Recorder::new(&[Group::NvidiaManifests]);
-    let manifest = checks::verify_manifest(document, anchors, now, &mut recorder);
+    let mut links = Links::default();
+    let manifest = checks::verify_manifest(document, anchors, now, &mut links, &mut recorder);
     let claims = manifest.as_ref().map(ManifestClaims::new);
     EvidenceAppraisal::new(recorder, claims, now)
 }

@@ -16,7 +16,7 @@ use crate::appraisal::check::{Check, Recorder};
 use crate::signature::{Hash, PublicKey, Scheme};
 use crate::time::UnixSeconds;
 use crate::x509::crl::{CrlError, RevocationList};
-use crate::x509::path;
+use crate::x509::path::{self, Links};
 use crate::x509::{Certificate, PathError};
 
 /// A quote that a genuine platform signed, and what is known about the platform.
@@ -51,13 +51,22 @@ pub(crate) fn verify<'a>(
     recorder: &mut Recorder,
 ) -> Option<VerifiedQuote<'a>> {
     let quote = parse(input.quote, recorder)?;
-    let chain = verify_chain(&quote, input.pck_chain, anchors, now, recorder)?;
+    // The three chains share the root, and the last two the signer.
+    let mut links = Links::default();
+    let chain = verify_chain(&quote, input.pck_chain, anchors, now, &mut links, recorder)?;
     verify_signatures(&quote, &chain.key, recorder)?;
     let collateral = input.collateral;
     let is_tdx = quote.header.tee_type == TDX;
-    let tcb_info = verify_tcb_info(collateral, is_tdx, &chain.platform, anchors, now);
+    let tcb_info = verify_tcb_info(
+        collateral,
+        is_tdx,
+        &chain.platform,
+        anchors,
+        now,
+        &mut links,
+    );
     let tcb_info = record(Check::TcbInfo, tcb_info, recorder);
-    let identity = verify_identity(collateral, is_tdx, anchors, now);
+    let identity = verify_identity(collateral, is_tdx, anchors, now, &mut links);
     let identity = record(Check::QeIdentity, identity, recorder);
     let signers = tcb_info.iter().map(|(_, signer)| signer);
     let signers = signers.chain(identity.iter().map(|(_, signer)| signer));
@@ -106,6 +115,7 @@ fn verify_chain(
     elsewhere: Option<&[u8]>,
     anchors: &Anchors,
     now: UnixSeconds,
+    links: &mut Links,
     recorder: &mut Recorder,
 ) -> Option<PckChain> {
     let check = Check::QuoteCertificates;
@@ -117,7 +127,7 @@ fn verify_chain(
         recorder.fail(check, Code::EvidenceMissing, "no platform certificate");
         return None;
     };
-    match PckChain::verify(text, anchors, now) {
+    match PckChain::verify(text, anchors, now, links) {
         Ok(chain) => {
             let found = format!("{} of {}", chain.claims.fmspc, chain.claims.ca);
             recorder.pass(check, found);
@@ -132,9 +142,14 @@ fn verify_chain(
 
 impl PckChain {
     /// Three certificates: PCK, one of Intel's two authorities, root.
-    fn verify(text: &[u8], anchors: &Anchors, now: UnixSeconds) -> Result<Self, PathError> {
+    fn verify(
+        text: &[u8],
+        anchors: &Anchors,
+        now: UnixSeconds,
+        links: &mut Links,
+    ) -> Result<Self, PathError> {
         let chain = signed::certificates(text)?;
-        let key = path::verify(&chain, &anchors.root, now)?;
+        let key = path::verify_sharing(&chain, &anchors.root, now, links)?;
         let [leaf, authority, root] = <[Certificate; 3]>::try_from(chain)
             .map_err(|chain| PathError::Length { got: chain.len() })?;
         if leaf.common_name().as_deref() != Some(PCK) {
@@ -202,13 +217,14 @@ fn verify_tcb_info(
     platform: &Platform,
     anchors: &Anchors,
     now: UnixSeconds,
+    links: &mut Links,
 ) -> Result<(TcbInfo, Certificate), SignedError> {
     let json = SignedJson {
         object: collateral.tcb_info,
         signature: collateral.tcb_info_signature,
         chain: collateral.tcb_info_issuer_chain,
     };
-    let signer = json.verify(anchors, now)?;
+    let signer = json.verify(anchors, now, links)?;
     let info = TcbInfo::parse(collateral.tcb_info)?;
     expect("id", info.id, if is_tdx { "TDX" } else { "SGX" })?;
     let (found, expected) = (hex::encode(info.fmspc), hex::encode(platform.fmspc));
@@ -224,13 +240,14 @@ fn verify_identity(
     is_tdx: bool,
     anchors: &Anchors,
     now: UnixSeconds,
+    links: &mut Links,
 ) -> Result<(QeIdentity, Certificate), SignedError> {
     let json = SignedJson {
         object: collateral.qe_identity,
         signature: collateral.qe_identity_signature,
         chain: collateral.qe_identity_issuer_chain,
     };
-    let signer = json.verify(anchors, now)?;
+    let signer = json.verify(anchors, now, links)?;
     let identity = QeIdentity::parse(collateral.qe_identity)?;
     expect("id", &identity.id, if is_tdx { "TD_QE" } else { "QE" })?;
     identity.window.check(now)?;

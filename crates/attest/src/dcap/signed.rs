@@ -9,7 +9,7 @@ use super::Anchors;
 use crate::appraisal::Code;
 use crate::signature::{Hash, Scheme};
 use crate::time::UnixSeconds;
-use crate::x509::path;
+use crate::x509::path::{self, Links};
 use crate::x509::{Certificate, PathError, pem};
 
 /// Longest object that is read, in bytes. Those in use have 1,000 to 20,000.
@@ -29,9 +29,10 @@ impl SignedJson<'_> {
         &self,
         anchors: &Anchors,
         now: UnixSeconds,
+        links: &mut Links,
     ) -> Result<Certificate, SignedError> {
         let chain = certificates(self.chain)?;
-        let key = path::verify(&chain, &anchors.root, now)?;
+        let key = path::verify_sharing(&chain, &anchors.root, now, links)?;
         // The root certifies the signer itself (PCS API, "TCB Info Issuer Chain").
         let [signer, _root] = <[Certificate; 2]>::try_from(chain)
             .map_err(|chain| PathError::Length { got: chain.len() })?;

@@ -19,7 +19,7 @@ use super::anchors::Anchors;
 use crate::identifiers::Sha384Digest;
 use crate::signature::PublicKey;
 use crate::time::UnixSeconds;
-use crate::x509::path;
+use crate::x509::path::{self, Links};
 use crate::x509::{Certificate, PathError, pem};
 
 /// What a verified chain says about a device.
@@ -42,9 +42,11 @@ impl DeviceChain {
         text: &[u8],
         anchors: &Anchors,
         now: UnixSeconds,
+        links: &mut Links,
     ) -> Result<Self, ChainError> {
         let certificates = parse(text)?;
-        let key = path::verify(&certificates, &anchors.device, now).map_err(ChainError::Path)?;
+        let key = path::verify_sharing(&certificates, &anchors.device, now, links)
+            .map_err(ChainError::Path)?;
         let [leaf, device, provisioner, _, _] = certificates.as_slice() else {
             return Err(ChainError::Count {
                 got: certificates.len(),

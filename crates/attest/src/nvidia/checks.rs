@@ -12,6 +12,7 @@ use super::{Device, Evidence};
 use crate::appraisal::check::{Check, Recorder};
 use crate::appraisal::{Code, Gap};
 use crate::time::UnixSeconds;
+use crate::x509::path::Links;
 
 mod fabric;
 mod reference;
@@ -49,11 +50,14 @@ pub(crate) fn verify(
         recorder.fail(Check::GpuReportFormat, Code::ReportMalformed, found);
         return None;
     }
-    let manifests = reference::verify_manifests(&evidence.manifests, anchors, now, recorder);
+    // Manifests share certificates with each other, and devices with each other.
+    let mut links = Links::default();
+    let documents = &evidence.manifests;
+    let manifests = reference::verify_manifests(documents, anchors, now, &mut links, recorder);
     let devices: Vec<_> = evidence
         .devices
         .iter()
-        .map(|device| verify_device(device, anchors, now, recorder))
+        .map(|device| verify_device(device, anchors, now, &mut links, recorder))
         .collect();
     let mut devices: Vec<VerifiedDevice> = devices.into_iter().collect::<Option<_>>()?;
     check_nonces(&devices, rules, recorder);
@@ -77,10 +81,11 @@ fn verify_device(
     device: &Device<'_>,
     anchors: &Anchors,
     now: UnixSeconds,
+    links: &mut Links,
     recorder: &mut Recorder,
 ) -> Option<VerifiedDevice> {
     let report = parse_report(device.report, recorder);
-    let chain = verify_chain(device, anchors, now, recorder)?;
+    let chain = verify_chain(device, anchors, now, links, recorder)?;
     let report = verify_report(&report?, &chain, recorder)?;
     Some(VerifiedDevice {
         report,
@@ -108,9 +113,10 @@ fn verify_chain(
     device: &Device<'_>,
     anchors: &Anchors,
     now: UnixSeconds,
+    links: &mut Links,
     recorder: &mut Recorder,
 ) -> Option<DeviceChain> {
-    let chain = verify_certificates(device.certificates, anchors, now, recorder)?;
+    let chain = verify_certificates(device.certificates, anchors, now, links, recorder)?;
     let chip = &chain.chip;
     recorder.compare(
         Check::GpuArchitecture,
@@ -126,9 +132,10 @@ pub(super) fn verify_certificates(
     text: &[u8],
     anchors: &Anchors,
     now: UnixSeconds,
+    links: &mut Links,
     recorder: &mut Recorder,
 ) -> Option<DeviceChain> {
-    match DeviceChain::verify(text, anchors, now) {
+    match DeviceChain::verify(text, anchors, now, links) {
         Ok(chain) => {
             recorder.pass(Check::GpuCertificateChain, chain.chip.name.clone());
             Some(chain)

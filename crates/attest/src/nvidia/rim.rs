@@ -12,7 +12,7 @@ use super::checks::SignedManifest;
 use crate::appraisal::Code;
 use crate::identifiers::Sha384Digest;
 use crate::time::UnixSeconds;
-use crate::x509::path;
+use crate::x509::path::{self, Links};
 use crate::x509::{Certificate, PathError};
 
 mod canonical;
@@ -61,10 +61,11 @@ impl Manifest {
         &self,
         anchors: &Anchors,
         now: UnixSeconds,
+        links: &mut Links,
     ) -> Result<SignedManifest, ManifestError> {
         let certificates = self.certificates()?;
-        let key =
-            path::verify(&certificates, &anchors.manifest, now).map_err(ManifestError::Path)?;
+        let key = path::verify_sharing(&certificates, &anchors.manifest, now, links)
+            .map_err(ManifestError::Path)?;
         if self.signature.verifies(&key) {
             Ok(SignedManifest {
                 content: self.content.clone(),

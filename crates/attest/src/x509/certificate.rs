@@ -193,6 +193,19 @@ impl Certificate {
         }
     }
 
+    /// A digest of all that decides whether the key with the digest `issuer` signed
+    /// this certificate.
+    pub(crate) fn link_to(&self, issuer: &Sha256Digest) -> Sha256Digest {
+        // Of fixed length each, so that no two inputs run together.
+        let parts = [
+            *issuer.as_bytes(),
+            *Sha256Digest::of(format!("{:?}", self.scheme).as_bytes()).as_bytes(),
+            *Sha256Digest::of(&self.content).as_bytes(),
+            *Sha256Digest::of(&self.signature).as_bytes(),
+        ];
+        Sha256Digest::of(parts.as_flattened())
+    }
+
     /// Whether `issuer` signed this certificate.
     pub(crate) fn is_signed_by(&self, issuer: &PublicKey) -> bool {
         issuer.verifies(self.scheme, &self.content, &self.signature)

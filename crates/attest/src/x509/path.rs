@@ -25,6 +25,22 @@ pub(crate) fn verify(
     pins: &[Sha256Digest],
     now: UnixSeconds,
 ) -> Result<PublicKey, PathError> {
+    verify_sharing(path, pins, now, &mut Links::default())
+}
+
+/// The same for one of several paths in an appraisal, which may share certificates:
+/// every check is made for every path, but a signature over the same bytes by the same
+/// key is computed once.
+///
+/// # Errors
+///
+/// As [`verify`].
+pub(crate) fn verify_sharing(
+    path: &[Certificate],
+    pins: &[Sha256Digest],
+    now: UnixSeconds,
+    links: &mut Links,
+) -> Result<PublicKey, PathError> {
     let (Some(first), Some(last)) = (path.first(), path.last()) else {
         return Err(PathError::Length { got: 0 });
     };
@@ -38,7 +54,7 @@ pub(crate) fn verify(
     for (at, certificate) in path.iter().enumerate() {
         check_authority(certificate, at)?;
         let issuer = path.get(at.saturating_add(1)).unwrap_or(certificate);
-        check_issuer(certificate, issuer, at)?;
+        check_issuer(certificate, issuer, at, links)?;
         check_validity(certificate, at, now)?;
     }
     first.public_key().ok_or(PathError::Key { at: 0 })
@@ -73,6 +89,7 @@ fn check_issuer(
     certificate: &Certificate,
     issuer: &Certificate,
     at: usize,
+    links: &mut Links,
 ) -> Result<(), PathError> {
     if certificate.issuer() != issuer.subject() {
         return Err(PathError::Issuer { at });
@@ -80,12 +97,37 @@ fn check_issuer(
     let key = issuer.public_key().ok_or(PathError::Key {
         at: at.saturating_add(1),
     })?;
-    if certificate.is_signed_by(&key) {
+    if links.verify(certificate, issuer, &key) {
         Ok(())
     } else {
         Err(PathError::Signature { at })
     }
 }
+
+/// The signatures on certificates that verified in one appraisal. Only what verified
+/// is remembered, by the digest of all that the answer depends on.
+#[derive(Debug, Default)]
+pub(crate) struct Links(Vec<Sha256Digest>);
+
+impl Links {
+    /// Whether `issuer`, whose key is `key`, signed `certificate`.
+    fn verify(&mut self, certificate: &Certificate, issuer: &Certificate, key: &PublicKey) -> bool {
+        let link = issuer
+            .public_key_digest()
+            .map(|issuer| certificate.link_to(&issuer));
+        if link.is_some_and(|link| self.0.contains(&link)) {
+            return true;
+        }
+        let verifies = certificate.is_signed_by(key);
+        if verifies && self.0.len() < MAX_LINKS {
+            self.0.extend(link);
+        }
+        verifies
+    }
+}
+
+/// Certificates of the largest machine, and some to spare.
+const MAX_LINKS: usize = 256;
 
 fn check_validity(certificate: &Certificate, at: usize, now: UnixSeconds) -> Result<(), PathError> {
     let (not_before, not_after) = (certificate.not_before(), certificate.not_after());

@@ -11,7 +11,12 @@ use crate::fixtures::NOW;
 use crate::nvidia::fixtures::{DeviceDraft, FIRMWARE, anchors, pdi, tcb_info};
 
 fn verify(draft: &DeviceDraft) -> Result<DeviceChain, ChainError> {
-    DeviceChain::verify(draft.pem().as_bytes(), &anchors(), NOW)
+    DeviceChain::verify(
+        draft.pem().as_bytes(),
+        &anchors(),
+        NOW,
+        &mut Links::default(),
+    )
 }
 
 #[test]
@@ -119,11 +124,13 @@ fn text_around_the_certificates_is_refused() {
         good.replacen('\n', "\n!", 1),
         long,
     ] {
-        let found = DeviceChain::verify(text.as_bytes(), &anchors(), NOW);
+        let found = DeviceChain::verify(text.as_bytes(), &anchors(), NOW, &mut Links::default());
         assert_eq!(found.unwrap_err(), ChainError::Text);
     }
     let windows = good.replace('\n', "\r\n");
-    assert!(DeviceChain::verify(windows.as_bytes(), &anchors(), NOW).is_ok());
+    assert!(
+        DeviceChain::verify(windows.as_bytes(), &anchors(), NOW, &mut Links::default()).is_ok()
+    );
 }
 
 #[test]

@@ -10,6 +10,7 @@ use crate::nvidia::rim::{Golden, Manifest, VerifiedManifest};
 use crate::nvidia::rules::{ReferenceRule, Rules};
 use crate::time::UnixSeconds;
 use crate::x509::Certificate;
+use crate::x509::path::Links;
 
 use super::{OFF, ON, VerifiedDevice};
 
@@ -26,6 +27,7 @@ pub(super) fn verify_manifests(
     documents: &[&[u8]],
     anchors: &Anchors,
     now: UnixSeconds,
+    links: &mut Links,
     recorder: &mut Recorder,
 ) -> Option<Vec<SignedManifest>> {
     if documents.len() > MAX_MANIFESTS {
@@ -38,7 +40,7 @@ pub(super) fn verify_manifests(
     }
     let verified: Vec<_> = documents
         .iter()
-        .map(|document| verify_manifest(document, anchors, now, recorder))
+        .map(|document| verify_manifest(document, anchors, now, links, recorder))
         .collect();
     verified.into_iter().collect()
 }
@@ -47,9 +49,11 @@ pub(in crate::nvidia) fn verify_manifest(
     document: &[u8],
     anchors: &Anchors,
     now: UnixSeconds,
+    links: &mut Links,
     recorder: &mut Recorder,
 ) -> Option<SignedManifest> {
-    let verified = Manifest::parse(document).and_then(|manifest| manifest.verify(anchors, now));
+    let verified =
+        Manifest::parse(document).and_then(|manifest| manifest.verify(anchors, now, links));
     match verified {
         Ok(manifest) => {
             let found = format!("{} {}", manifest.content.product, manifest.content.version);

@@ -15,7 +15,7 @@ use crate::fixtures::pki::TestKey;
 use crate::nvidia::fixtures::{ManifestDraft, VBIOS, anchors};
 
 fn verify(draft: &ManifestDraft) -> Result<SignedManifest, ManifestError> {
-    Manifest::parse(draft.sign().as_bytes())?.verify(&anchors(), NOW)
+    Manifest::parse(draft.sign().as_bytes())?.verify(&anchors(), NOW, &mut Links::default())
 }
 
 #[test]

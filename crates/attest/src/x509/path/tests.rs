@@ -248,3 +248,74 @@ proptest! {
         let _ = crate::x509::signed::scheme(&bytes);
     }
 }
+
+/// What a good path leaves behind vouches for that path's own links and nothing else.
+#[test]
+fn a_path_beside_a_good_one_is_judged_as_if_alone() {
+    let pins = [TestKey::p384(9).digest(), TestKey::p384(2).digest()];
+    let good = Path::new().der();
+    let mut paths = vec![good.clone()];
+    for at in 0..good.len() {
+        // A signature, or something that was signed, of each certificate.
+        let length = good[at].len();
+        for place in [length / 2, length - 1] {
+            let mut path = good.clone();
+            path[at][place] ^= 1;
+            paths.push(path);
+        }
+    }
+    // The same leaf, issued by another key of the same name.
+    let mut path = Path::new();
+    path.middle.1 = TestKey::rsa_pss();
+    paths.push(path.der());
+    let mut path = Path::new().der();
+    path.remove(1);
+    paths.push(path);
+    let mut links = Links::default();
+    assert!(verify_sharing(&parse_path(&good), &pins, NOW, &mut links).is_ok());
+    let known = links.0.len();
+    assert_eq!(known, 3);
+    for path in &paths {
+        let Some(read) = try_parse(path) else {
+            continue;
+        };
+        let alone = verify(&read, &pins, NOW);
+        let shared = verify_sharing(&read, &pins, NOW, &mut links);
+        assert_eq!(shared, alone);
+        assert_eq!(alone.is_ok(), *path == good);
+    }
+    let later = NOW.saturating_add(100 * 365 * 24 * 60 * 60);
+    let expired = verify_sharing(&parse_path(&good), &pins, later, &mut links);
+    assert!(matches!(expired, Err(PathError::Expired { .. })));
+    let not_pinned = verify_sharing(&parse_path(&good), &pins[..1], NOW, &mut links);
+    assert!(matches!(not_pinned, Err(PathError::RootNotPinned { .. })));
+}
+
+fn try_parse(path: &[Vec<u8>]) -> Option<Vec<Certificate>> {
+    path.iter()
+        .map(|der| Certificate::parse(der).ok())
+        .collect()
+}
+
+#[test]
+fn what_did_not_verify_is_not_remembered() {
+    let mut path = Path::new().der();
+    let last = path[0].len() - 1;
+    path[0][last] ^= 1;
+    let pins = [TestKey::p384(2).digest()];
+    let mut links = Links::default();
+    for _ in 0..2 {
+        let found = verify_sharing(&parse_path(&path), &pins, NOW, &mut links);
+        assert_eq!(found.unwrap_err(), PathError::Signature { at: 0 });
+        assert!(links.0.is_empty());
+    }
+}
+
+#[test]
+fn memory_for_what_verified_is_bounded() {
+    let path = parse_path(&Path::new().der());
+    let mut links = Links(vec![Sha256Digest::of(b""); MAX_LINKS]);
+    let pins = [TestKey::p384(2).digest()];
+    assert!(verify_sharing(&path, &pins, NOW, &mut links).is_ok());
+    assert_eq!(links.0.len(), MAX_LINKS);
+}
