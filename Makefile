@@ -16,7 +16,7 @@ BIN := $(or $(CARGO_TARGET_DIR),target)/debug
 CORE := -p subrosa-attest -p subrosa-attest-case -p subrosa-channel -p subrosa-api -p subrosa-measure -p subrosa-translog
 
 .PHONY: help setup setup-check try proxy development test lint check docs deny advisories fuzz fuzz-short \
-	bench e2e vectors vectors-check claims release release-features release-tests install-check attack wasm-check measure-check mutants dcap-check tlog-check clean
+	bench e2e vectors vectors-check claims release release-features release-tests install-check attack wasm-check measure-check mutants differential-check tlog-check clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -87,8 +87,8 @@ tlog-check: ## Our trees, proofs and notes are those of the crates tlog_tiles an
 measure-check: ## Predicted measurements are those of sev-snp-measure and of a second implementation (needs PyPI)
 	@tests/measure/run
 
-dcap-check: ## Our verifier of Intel quotes and the crate dcap-qvl find the same status
-	@tests/dcap/run
+differential-check: ## Our verifier agrees with the crate dcap-qvl about Intel's quotes and with sev about AMD's reports
+	@tests/differential/run
 
 release-tests: ## What a build without `development` refuses
 	cargo test --locked -p subrosa --no-default-features --test release

@@ -1,12 +1,8 @@
-//! Both verifiers find the same status on every recorded quote, or one of the
-//! differences below explains it.
-//!
-//! The evidence is not part of the project. `SUBROSA_EVIDENCE` names its folder;
-//! without it the test is skipped aloud, except in CI.
+//! Intel's quotes, as our verifier's details and the crate `dcap-qvl` judge them.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
-use std::{env, fs};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
 
 use dcap_qvl::QuoteCollateralV3;
 use dcap_qvl::verify::QuoteVerifier;
@@ -15,44 +11,10 @@ use subrosa_attest::dcap::{Anchors, CollateralFile, TcbRules};
 use subrosa_attest::{Code, UnixSeconds, sgx, tdx};
 
 /// What one verifier says: a status with its advisories, or a refusal before that.
-type Finding = Result<(String, BTreeSet<String>), String>;
+pub type Finding = Result<(String, BTreeSet<String>), String>;
 
-#[test]
-fn both_verifiers_find_the_same_status() {
-    let mut wrong = Vec::new();
-    let mut outcomes = BTreeMap::<&str, usize>::new();
-    for folder in folders() {
-        let Some(case) = Case::read(&folder) else {
-            continue;
-        };
-        let outcome = match (case.ours(), case.theirs()) {
-            (Ok(ours), Ok(theirs)) if ours == theirs => "same status",
-            (Err(_), Err(_)) => "both refuse",
-            // Their verifier reads no TCB info of version 2.
-            (Ok(_), Err(_)) if case.tcb_info_version() == 2 => "theirs cannot read the collateral",
-            // Ours names the status also of what rows of their own refuse: revoked firmware and weakening attributes.
-            (Ok((status, _)), Err(error))
-                if status == "Revoked" || case.has_weakening_attributes() =>
-            {
-                assert!(!case.ours_accepts(), "{}: {error}", folder.display());
-                "both refuse"
-            }
-            (Err(code), Ok(_)) if STRICTER.contains(&code.as_str()) => "ours is stricter",
-            (ours, theirs) => {
-                wrong.push(format!("{}: {ours:?} and {theirs:?}", folder.display()));
-                "different"
-            }
-        };
-        *outcomes.entry(outcome).or_default() += 1;
-    }
-    eprintln!("{outcomes:#?}");
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-}
-
-/// Codes of checks that the other verifier does not make: equal evaluation numbers, and the PCE id.
-const STRICTER: [&str; 1] = ["collateral-mismatch"];
-
-struct Case {
+/// A quote with its collateral and its root.
+pub struct Case {
     is_tdx: bool,
     quote: Vec<u8>,
     collateral: Vec<u8>,
@@ -61,7 +23,8 @@ struct Case {
 }
 
 impl Case {
-    fn read(folder: &Path) -> Option<Self> {
+    /// Reads a case; `None` if it is not a quote with collateral.
+    pub fn read(folder: &Path) -> Option<Self> {
         let label: Value =
             serde_json::from_slice(&fs::read(folder.join("case.json")).ok()?).ok()?;
         let date = label["verify_at"].as_str()?;
@@ -81,7 +44,8 @@ impl Case {
         serde_json::from_slice(&self.collateral).unwrap()
     }
 
-    fn tcb_info_version(&self) -> u64 {
+    /// The version of the TCB info.
+    pub fn tcb_info_version(&self) -> u64 {
         let info = self.json()["tcb_info"].as_str().unwrap().to_owned();
         serde_json::from_str::<Value>(&info).unwrap()["version"]
             .as_u64()
@@ -113,11 +77,13 @@ impl Case {
         }
     }
 
-    fn ours_accepts(&self) -> bool {
+    /// Whether our verifier accepts.
+    pub fn ours_accepts(&self) -> bool {
         self.appraisal().0.is_none()
     }
 
-    fn ours(&self) -> Finding {
+    /// The status that our verifier finds, whether it is accepted or not.
+    pub fn ours(&self) -> Finding {
         let (code, json) = self.appraisal();
         let code = || code.map_or("none", Code::as_str).to_owned();
         let checks = json["checks"].as_array().unwrap();
@@ -150,7 +116,8 @@ impl Case {
         }
     }
 
-    fn theirs(&self) -> Finding {
+    /// The status that theirs finds.
+    pub fn theirs(&self) -> Finding {
         let json = self.json();
         let text = |name: &str| json[name].as_str().unwrap().to_owned();
         let bytes = |name: &str| hex::decode(text(name)).unwrap();
@@ -175,7 +142,7 @@ impl Case {
     }
 
     /// Attributes that theirs refuses before it has a status.
-    fn has_weakening_attributes(&self) -> bool {
+    pub fn has_weakening_attributes(&self) -> bool {
         let (_, json) = self.appraisal();
         let names = [
             "td-migration",
@@ -205,25 +172,4 @@ fn seconds(date: &str) -> u64 {
     let days =
         365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 719_469;
     days * 86_400 + number(11..13) * 3_600 + number(14..16) * 60 + number(17..19)
-}
-
-fn folders() -> Vec<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/evidence");
-    let root = env::var_os("SUBROSA_EVIDENCE").map_or(beside, PathBuf::from);
-    let mut folders: Vec<_> = ["sgx", "tdx"]
-        .iter()
-        .filter_map(|platform| fs::read_dir(root.join(platform)).ok())
-        .flat_map(|entries| entries.map(|entry| entry.unwrap().path()))
-        .collect();
-    folders.sort();
-    if folders.is_empty() {
-        let root = root.display();
-        assert_ne!(
-            env::var("CI").as_deref(),
-            Ok("true"),
-            "no evidence at {root}"
-        );
-        eprintln!("skipped: no evidence at {root}");
-    }
-    folders
 }
