@@ -6,6 +6,7 @@
 
 pub mod arguments;
 pub mod engines;
+pub mod garbage;
 pub mod load;
 pub mod node;
 pub mod peer;
@@ -14,6 +15,7 @@ pub mod process;
 pub mod report;
 pub mod sealed;
 pub mod stats;
+pub mod verify;
 
 use std::process::ExitCode;
 
