@@ -251,6 +251,9 @@ pub(crate) fn pem_certificates(text: &[u8]) -> Vec<Vec<u8>> {
 
 /// The same for blocks with another label.
 pub(crate) fn pem_blocks(text: &[u8], label: &str) -> Vec<Vec<u8>> {
+    if text.len() > MAX_PEM_LEN {
+        return Vec::new();
+    }
     let text = String::from_utf8_lossy(text);
     text.split(&format!("-----BEGIN {label}-----"))
         .skip(1)
@@ -261,6 +264,9 @@ pub(crate) fn pem_blocks(text: &[u8], label: &str) -> Vec<Vec<u8>> {
         })
         .collect()
 }
+
+/// Longest text of certificates or keys that is read, in bytes. Those in use have less than 10,000.
+const MAX_PEM_LEN: usize = 256 * 1024;
 
 fn parse_time(text: &str) -> Result<UnixSeconds, CaseError> {
     let date: DateTime = text.parse().map_err(|_| CaseError::Time {

@@ -175,6 +175,9 @@ fn container_policy_is_bound(case: &Case, appraisal: &EvidenceAppraisal<Claims>)
     let Some(policy) = case.file("uvm_security_policy.base64") else {
         return true;
     };
+    if policy.len() > MAX_POLICY_LEN {
+        return false;
+    }
     let text: String = String::from_utf8_lossy(policy).split_whitespace().collect();
     let digest = STANDARD.decode(text).map(Sha256::digest);
     match (digest, appraisal.claims()) {
@@ -188,6 +191,9 @@ fn parameter(name: &str) -> CaseError {
         name: name.to_owned(),
     }
 }
+
+/// Longest container policy that is read, in bytes of Base64.
+const MAX_POLICY_LEN: usize = 256 * 1024;
 
 const LOWEST: Tcb = Tcb {
     fmc: None,

@@ -78,6 +78,9 @@ pub(crate) fn register_values(case: &Case) -> Result<Option<RegisterValues>, Cas
     let damaged = || CaseError::Damaged {
         name: VALUES.to_owned(),
     };
+    if text.len() > MAX_VALUES_LEN {
+        return Err(damaged());
+    }
     let pairs: Vec<(String, Value)> = match serde_json::from_slice(text) {
         Ok(Value::Object(values)) => values.into_iter().collect(),
         Ok(Value::Array(values)) => (0_u64..)
@@ -105,6 +108,8 @@ fn parameter(name: &str) -> CaseError {
     }
 }
 
+/// Longest file of register values that is read, in bytes. Those in use have less than 4,000.
+const MAX_VALUES_LEN: usize = 64 * 1024;
 const NONCE: &str = "expected_extra_data";
 const REGISTERS: &str = "required_pcrs";
 const VALUES: &str = "pcrs.json";
