@@ -15,7 +15,9 @@ use crate::Failed;
 pub struct Outcome {
     /// The case, the file that was replaced, and by what.
     pub what: String,
-    /// How long judging took.
+    /// Whether nothing of the case was left.
+    pub is_all_garbage: bool,
+    /// How long judging took; where only one file was replaced, beyond what the whole case takes.
     pub milliseconds: f64,
     /// How far the peak of memory rose above what was in use, input included, in MiB.
     pub mebibytes: f64,
@@ -23,8 +25,9 @@ pub struct Outcome {
     pub is_accepted: bool,
 }
 
-/// Judges the good case `name` with each of its files replaced in turn by random
-/// bytes of 1 KiB to 16 MiB, by its beginning, and by itself many times over.
+/// Judges the good case `name` with each of its files in turn, and with all of them,
+/// replaced by random bytes of 1 KiB to 16 MiB, by its beginning, and by itself many
+/// times over.
 ///
 /// # Errors
 ///
@@ -47,31 +50,59 @@ pub fn judge_with_garbage(
         *about = json!({});
     }
     let description = Description::parse(&serde_json::to_vec(&description)?)?;
+    let whole = Case::new(description.clone(), files.clone())?;
+    // What the files that are not garbage cost: nobody can refuse before reading them.
+    let usual = (0..3)
+        .map(|_| measure(&whole).0)
+        .fold(f64::INFINITY, f64::min);
     let mut outcomes = Vec::new();
+    let mut all = BTreeMap::<String, BTreeMap<String, Vec<u8>>>::new();
     for file in files.keys() {
-        for (how, bytes) in garbage(files.get(file).map_or(&[], Vec::as_slice), rng) {
-            let mut files = files.clone();
-            files.insert(file.clone(), bytes);
-            let case = Case::new(description.clone(), files)?;
-            let what = format!("{name}/{file}: {how}");
-            outcomes.push(measure(what, &case));
+        let real = files.get(file).map_or(&[][..], Vec::as_slice);
+        for (kind, (how, bytes)) in garbage(real, rng).into_iter().enumerate() {
+            let mut replaced = files.clone();
+            replaced.insert(file.clone(), bytes.clone());
+            // Sixteen files of 16 MiB would measure the memory of this machine.
+            if bytes.len() < LONGEST / 2 {
+                all.entry(kind.to_string())
+                    .or_default()
+                    .insert(file.clone(), bytes);
+            }
+            let case = Case::new(description.clone(), replaced)?;
+            let (milliseconds, mebibytes, is_accepted) = measure(&case);
+            outcomes.push(Outcome {
+                what: format!("{name}/{file}: {how}"),
+                is_all_garbage: false,
+                milliseconds: (milliseconds - usual).max(0.0),
+                mebibytes,
+                is_accepted,
+            });
+        }
+    }
+    for (kind, replaced) in all {
+        if replaced.len() == files.len() {
+            let case = Case::new(description.clone(), replaced)?;
+            let (milliseconds, mebibytes, is_accepted) = measure(&case);
+            outcomes.push(Outcome {
+                what: format!("{name}: all files, kind {kind}"),
+                is_all_garbage: true,
+                milliseconds,
+                mebibytes,
+                is_accepted,
+            });
         }
     }
     Ok(outcomes)
 }
 
-fn measure(what: String, case: &Case) -> Outcome {
+/// Milliseconds, MiB beside the input, and whether it was accepted.
+fn measure(case: &Case) -> (f64, f64, bool) {
     let before = reset_peak();
     let start = Instant::now();
     // A parameter that cannot be read is a refusal too.
     let is_accepted = judge(case).is_ok_and(|judgement| judgement.is_accepted());
     let milliseconds = start.elapsed().as_secs_f64() * 1000.0;
-    Outcome {
-        what,
-        milliseconds,
-        mebibytes: (peak() - before).max(0.0),
-        is_accepted,
-    }
+    (milliseconds, (peak() - before).max(0.0), is_accepted)
 }
 
 fn garbage(real: &[u8], rng: &mut impl Rng) -> Vec<(String, Vec<u8>)> {
