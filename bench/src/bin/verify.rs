@@ -117,7 +117,7 @@ impl Workers {
     ) -> Result<Times, Failed> {
         let mut times = Times::default();
         for step in 0..4 {
-            match (turn + step) % 4 {
+            match turn.wrapping_add(step) % 4 {
                 0 => times.rust = self.rust.ask("ours", 2, cases)?.0,
                 1 => times.aws_lc = self.aws_lc.ask("ours", 2, cases)?.0,
                 2 => times.wasm = self.wasm.ask("ours", 1, cases)?.0,
