@@ -52,9 +52,7 @@ pub fn judge_with_garbage(
     let description = Description::parse(&serde_json::to_vec(&description)?)?;
     let whole = Case::new(description.clone(), files.clone())?;
     // What the files that are not garbage cost: nobody can refuse before reading them.
-    let usual = (0..3)
-        .map(|_| measure(&whole).0)
-        .fold(f64::INFINITY, f64::min);
+    let usual = measure(&whole).0;
     let mut outcomes = Vec::new();
     let mut all = BTreeMap::<String, BTreeMap<String, Vec<u8>>>::new();
     for file in files.keys() {
@@ -95,8 +93,15 @@ pub fn judge_with_garbage(
     Ok(outcomes)
 }
 
-/// Milliseconds, MiB beside the input, and whether it was accepted.
+/// Milliseconds, MiB beside the input, and whether it was accepted. The work is the
+/// same each time, so the best of three is what it takes without other programs' share.
 fn measure(case: &Case) -> (f64, f64, bool) {
+    let (first, second, third) = (once(case), once(case), once(case));
+    let milliseconds = first.0.min(second.0).min(third.0);
+    (milliseconds, first.1.max(second.1).max(third.1), first.2)
+}
+
+fn once(case: &Case) -> (f64, f64, bool) {
     let before = reset_peak();
     let start = Instant::now();
     // A parameter that cannot be read is a refusal too.
