@@ -5,8 +5,8 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 #[cfg(feature = "development")]
 use crate::command::trial;
 use crate::command::{
-    attest_case, chat, collateral, completions, config, doctor, models, proxy, receipt, serve,
-    verify,
+    attest_case, chat, collateral, completions, config, doctor, log, models, monitor, proxy,
+    receipt, serve, verify, witness,
 };
 
 /// Private AI that anyone can check.
@@ -67,6 +67,9 @@ pub(crate) enum Command {
     AttestCase(attest_case::Flags),
     Collateral(collateral::Flags),
     Receipt(receipt::Flags),
+    Log(log::Flags),
+    Witness(witness::Flags),
+    Monitor(monitor::Flags),
     Models(models::Flags),
     Config(config::Flags),
     Doctor(doctor::Flags),

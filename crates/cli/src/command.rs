@@ -6,13 +6,16 @@ pub(crate) mod collateral;
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod doctor;
+pub(crate) mod log;
 pub(crate) mod models;
+pub(crate) mod monitor;
 pub(crate) mod proxy;
 pub(crate) mod receipt;
 pub(crate) mod serve;
 #[cfg(feature = "development")]
 pub(crate) mod trial;
 pub(crate) mod verify;
+pub(crate) mod witness;
 
 use crate::arguments::Command;
 use crate::failure::{Exit, Failure};
@@ -35,6 +38,9 @@ pub(crate) fn run(command: Command, printer: &Printer) -> Result<Exit, Failure> 
         Command::Verify(flags) => verify::run(&flags, printer),
         Command::AttestCase(flags) => attest_case::run(&flags, printer),
         Command::Collateral(flags) => collateral::run(flags, printer),
+        Command::Log(flags) => log::run(&flags, printer),
+        Command::Witness(flags) => witness::run(&flags, printer),
+        Command::Monitor(flags) => monitor::run(&flags, printer),
         Command::Models(flags) => models::run(flags, printer),
     }
 }

@@ -36,6 +36,7 @@ mod settings;
 mod signals;
 mod terminal;
 mod time;
+mod transparency;
 
 use std::process::ExitCode;
 

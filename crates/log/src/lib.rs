@@ -25,5 +25,5 @@ mod witness;
 pub use log::{Log, LogError};
 pub use sequencer::{Cosigners, Sequencer, Submission, SubmitError};
 pub use storage::{DiskStorage, Storage};
-pub use tiles::TilePath;
+pub use tiles::{MAX_ENTRIES, TilePath, WIDTH, parse_entries};
 pub use witness::{AddCheckpoint, Witness, WitnessError};

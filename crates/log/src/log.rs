@@ -11,7 +11,7 @@ use subrosa_translog::merkle::{
 };
 use subrosa_translog::{
     Checkpoint, CheckpointFormatError, Hash, LogProof, LogProofError, Note, NoteError,
-    NoteSignature, NoteSigner, Timestamp,
+    NoteSignature, NoteSigner, Timestamp, VerifierKey,
 };
 use thiserror::Error;
 
@@ -136,6 +136,12 @@ impl<S: Storage> Log<S> {
             signed,
             failed: false,
         })
+    }
+
+    /// The log's public key.
+    #[must_use]
+    pub const fn key(&self) -> &VerifierKey {
+        self.key.verifier_key()
     }
 
     /// How many entries are signed.

@@ -5,11 +5,11 @@ use core::fmt;
 use subrosa_translog::Hash;
 
 /// Hashes, or entries, of a full tile.
-pub(crate) const WIDTH: u64 = 256;
+pub const WIDTH: u64 = 256;
 /// The largest tile of hashes, in bytes.
 pub(crate) const MAX_HASHES: usize = 256 * Hash::LEN;
 /// The largest bundle of entries, in bytes.
-pub(crate) const MAX_ENTRIES: usize = 256 * (2 + 65_535);
+pub const MAX_ENTRIES: usize = 256 * (2 + 65_535);
 
 /// A tile: of hashes at a level, or of entries.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -133,7 +133,8 @@ pub(crate) fn parse_hashes(bytes: &[u8], width: u16) -> Option<Vec<Hash>> {
 }
 
 /// Reads a bundle of entries; none if it has another number of them.
-pub(crate) fn parse_entries(mut bytes: &[u8], width: u16) -> Option<Vec<Vec<u8>>> {
+#[must_use]
+pub fn parse_entries(mut bytes: &[u8], width: u16) -> Option<Vec<Vec<u8>>> {
     let mut entries = Vec::new();
     while let Some((length, rest)) = bytes.split_first_chunk::<2>() {
         let (entry, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;

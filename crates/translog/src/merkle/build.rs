@@ -166,6 +166,19 @@ impl Frontier {
         Ok(Self { size, subtrees })
     }
 
+    /// A frontier from its parts, as [`Self::subtrees`] gives them; none if there are not as many as the size demands.
+    #[must_use]
+    pub fn of_parts(size: u64, subtrees: Vec<Hash>) -> Option<Self> {
+        let expected = usize::try_from(size.count_ones()).ok()?;
+        (size <= MAX_SIZE && subtrees.len() == expected).then_some(Self { size, subtrees })
+    }
+
+    /// The hashes of its complete subtrees, from the largest to the smallest.
+    #[must_use]
+    pub fn subtrees(&self) -> &[Hash] {
+        &self.subtrees
+    }
+
     /// How many entries the tree has.
     #[must_use]
     pub const fn size(&self) -> u64 {

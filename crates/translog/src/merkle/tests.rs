@@ -251,6 +251,15 @@ fn a_frontier_grows_as_the_tree_does_and_makes_every_complete_subtree_once() {
         assert_eq!(frontier.size(), size);
         assert_eq!(frontier.root(), tree_root(&all, size).unwrap());
         assert_eq!(frontier, Frontier::load(&all, size).unwrap());
+        let parts = frontier.subtrees().to_vec();
+        assert_eq!(
+            Frontier::of_parts(size, parts.clone()),
+            Some(frontier.clone())
+        );
+        assert_eq!(
+            Frontier::of_parts(size, [parts, vec![Hash::of_nothing()]].concat()),
+            None
+        );
         if let Some(leaf) = all.0.get(size as usize) {
             frontier.append(*leaf, |level, index, hash| {
                 assert_eq!(made.insert((level, index), hash), None);
