@@ -68,7 +68,7 @@ impl AwsNitro {
 #[expect(clippy::struct_excessive_bools, reason = "each is a key of the file")]
 struct IntelTdx {
     #[serde(default)]
-    accepted_advisories: Vec<String>,
+    accepted_advisories: Vec<AdvisoryEntry>,
     minimum_evaluation_number: Option<u32>,
     modules: Option<Vec<Measurement>>,
     #[serde(default)]
@@ -83,19 +83,20 @@ struct IntelTdx {
 
 impl IntelTdx {
     fn into_rules(self, loosened: &mut Vec<WeakenedRule>) -> Result<tdx::Rules, PolicyError> {
-        check_unique(&self.accepted_advisories)?;
-        for advisory in &self.accepted_advisories {
-            check_text("advisory", advisory)?;
-        }
-        let least = dcap::TcbRules::EVALUATION_NUMBER;
-        let number = self.minimum_evaluation_number.unwrap_or(least);
-        loosened.extend((!self.accepted_advisories.is_empty()).then_some(WeakenedRule::Advisories));
-        loosened.extend((number < least).then_some(WeakenedRule::TcbEvaluation));
         let advisories: Vec<_> = self
             .accepted_advisories
             .iter()
-            .map(String::as_str)
+            .map(|entry| entry.id.as_str())
             .collect();
+        check_unique(&advisories)?;
+        for entry in &self.accepted_advisories {
+            check_text("advisory", &entry.id)?;
+            check_text("reason", &entry.reason)?;
+        }
+        let least = dcap::TcbRules::EVALUATION_NUMBER;
+        let number = self.minimum_evaluation_number.unwrap_or(least);
+        loosened.extend((!advisories.is_empty()).then_some(WeakenedRule::Advisories));
+        loosened.extend((number < least).then_some(WeakenedRule::TcbEvaluation));
         let mut tcb = dcap::TcbRules::strict()
             .accept_advisories(&advisories)
             .minimum_evaluation_number(number);
@@ -120,6 +121,14 @@ impl IntelTdx {
             None => Ok(rules),
         }
     }
+}
+
+/// An advisory that may concern the firmware, and why it is lived with.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AdvisoryEntry {
+    id: String,
+    reason: String,
 }
 
 /// What is demanded of NVIDIA devices beyond the defaults, which are strict.

@@ -185,7 +185,7 @@ fn older_collateral_and_advisories_must_be_stated() {
             WeakenedRule::TcbEvaluation,
         ),
         (
-            "accepted-advisories = [\"INTEL-SA-00001\"]",
+            "accepted-advisories = [{ id = \"INTEL-SA-00001\", reason = \"not reachable\" }]",
             WeakenedRule::Advisories,
         ),
     ] {
@@ -197,4 +197,34 @@ fn older_collateral_and_advisories_must_be_stated() {
         assert!(appraisal.human_text().contains(rule.as_str()));
         assert!(appraisal.into_attested().is_ok());
     }
+}
+
+#[test]
+fn an_advisory_without_a_reason_or_listed_twice_is_refused() {
+    let with = |entries: &str| {
+        let lines = ["\n[intel-tdx]\naccepted-advisories = [", entries, "]\n"].concat();
+        let text =
+            policy(|text| text.push_str(&lines)) + &crate::fixtures::weakened(&["advisories"]);
+        Policy::parse(&text).map(|_| ())
+    };
+    let good = r#"{ id = "INTEL-SA-00001", reason = "not reachable" }"#;
+    assert_eq!(with(good), Ok(()));
+    for (entry, what) in [
+        (r#"{ id = "INTEL-SA-00001", reason = " " }"#, "reason"),
+        (r#"{ id = "", reason = "not reachable" }"#, "advisory"),
+    ] {
+        assert_eq!(with(entry), Err(PolicyError::Text { what }));
+    }
+    for entry in [
+        r#""INTEL-SA-00001""#,
+        r#"{ id = "INTEL-SA-00001" }"#,
+        r#"{ reason = "not reachable" }"#,
+        r#"{ id = "INTEL-SA-00001", reason = "not reachable", until = "ever" }"#,
+    ] {
+        let error = with(entry).unwrap_err();
+        assert!(matches!(error, PolicyError::Syntax { .. }), "{error}");
+    }
+    let other = r#"{ id = "INTEL-SA-00001", reason = "another" }"#;
+    let error = with(&[good, other].join(", ")).unwrap_err();
+    assert!(matches!(error, PolicyError::Duplicate { .. }), "{error}");
 }
