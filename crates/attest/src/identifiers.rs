@@ -114,6 +114,30 @@ impl Sha256Digest {
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
     }
+
+    /// Reads a digest when compiling; a typing error does not compile.
+    #[expect(
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        clippy::panic,
+        reason = "evaluated when compiling only"
+    )]
+    pub(crate) const fn of_hex(hex: &[u8; 64]) -> Self {
+        const fn nibble(digit: u8) -> u8 {
+            match digit {
+                b'0'..=b'9' => digit - b'0',
+                b'a'..=b'f' => digit - b'a' + 10,
+                _ => panic!("not a hexadecimal digit"),
+            }
+        }
+        let mut bytes = [0; 32];
+        let mut at = 0;
+        while at < bytes.len() {
+            bytes[at] = nibble(hex[2 * at]) << 4 | nibble(hex[2 * at + 1]);
+            at += 1;
+        }
+        Self::new(bytes)
+    }
 }
 
 /// Why text was refused as hexadecimal bytes.

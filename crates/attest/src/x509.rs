@@ -12,6 +12,7 @@
 
 pub(crate) mod certificate;
 pub(crate) mod crl;
+pub(crate) mod known;
 pub(crate) mod ocsp;
 pub(crate) mod path;
 pub(crate) mod pem;

@@ -19,6 +19,12 @@ impl Anchors {
         }
     }
 
+    /// The digests of the pinned root keys.
+    #[cfg(test)]
+    pub(crate) fn roots(&self) -> Vec<Sha256Digest> {
+        self.root.to_vec()
+    }
+
     /// The key of another root certificate, in DER, to evaluate test evidence
     /// under a test root. Evidence judged so never becomes an [`crate::Attested`].
     ///

@@ -42,7 +42,7 @@ impl Anchors {
     }
 
     /// Digests of the keys.
-    pub(super) fn public_keys(&self) -> Vec<Sha256Digest> {
+    pub(crate) fn public_keys(&self) -> Vec<Sha256Digest> {
         self.0.iter().map(|root| root.public_key).collect()
     }
 

@@ -22,6 +22,12 @@ impl Anchors {
         }
     }
 
+    /// The digests of the pinned root keys.
+    #[cfg(test)]
+    pub(crate) fn roots(&self) -> Vec<Sha256Digest> {
+        [self.device, self.manifest].concat()
+    }
+
     /// Evaluates devices under the key of another root certificate, in DER.
     ///
     /// # Errors

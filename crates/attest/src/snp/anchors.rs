@@ -54,6 +54,12 @@ impl Anchors {
         Ok(Self(products.map(anchor).to_vec()))
     }
 
+    /// The digests of the pinned root keys.
+    #[cfg(test)]
+    pub(crate) fn roots(&self) -> Vec<Sha256Digest> {
+        self.0.iter().map(|anchor| anchor.root).collect()
+    }
+
     /// Keys that are not AMD's.
     #[cfg(any(test, feature = "development"))]
     pub(crate) fn not_amd(anchor: Anchor) -> Self {
@@ -80,50 +86,38 @@ impl Anchor {
 const AMD: [Anchor; 3] = [
     Anchor {
         product: Product::Milan,
-        root: digest(b"9f056bee44377e29308cb5ffa895bdfb62d18881fa6bed8d6f075b0204089cb9"),
-        vcek_authority: digest(b"42491669ccb851d627ea9846cd24eccbeb7de7c2a62740120fff88001d38ebb6"),
-        vlek_authority: Some(digest(
+        root: Sha256Digest::of_hex(
+            b"9f056bee44377e29308cb5ffa895bdfb62d18881fa6bed8d6f075b0204089cb9",
+        ),
+        vcek_authority: Sha256Digest::of_hex(
+            b"42491669ccb851d627ea9846cd24eccbeb7de7c2a62740120fff88001d38ebb6",
+        ),
+        vlek_authority: Some(Sha256Digest::of_hex(
             b"66450a123ea5876206df67f2514a4fea224c0f63b18313423078b0edc4535e33",
         )),
     },
     Anchor {
         product: Product::Genoa,
-        root: digest(b"429a69c9422aa258ee4d8db5fcda9c6470ef15f8cd5a9cebd6cbc7d90b863831"),
-        vcek_authority: digest(b"0324d55bcd48ba877a8fd87c0e1b4934dec8448e3807a24384a34dc6a6c9ebb8"),
-        vlek_authority: Some(digest(
+        root: Sha256Digest::of_hex(
+            b"429a69c9422aa258ee4d8db5fcda9c6470ef15f8cd5a9cebd6cbc7d90b863831",
+        ),
+        vcek_authority: Sha256Digest::of_hex(
+            b"0324d55bcd48ba877a8fd87c0e1b4934dec8448e3807a24384a34dc6a6c9ebb8",
+        ),
+        vlek_authority: Some(Sha256Digest::of_hex(
             b"7d1633252ebbadaa75f96e9b4e6f7d43a90ceb3f843937482630f8da2459264e",
         )),
     },
     Anchor {
         product: Product::Turin,
-        root: digest(b"4f125410563a2ab9a50356f9243f6fe0b6f73de98603f53f90339c70e9d7ad08"),
-        vcek_authority: digest(b"0000ead352025f208bf55297c4192c34cd1b878002107366d8f2065a9ae7d3a9"),
-        vlek_authority: Some(digest(
+        root: Sha256Digest::of_hex(
+            b"4f125410563a2ab9a50356f9243f6fe0b6f73de98603f53f90339c70e9d7ad08",
+        ),
+        vcek_authority: Sha256Digest::of_hex(
+            b"0000ead352025f208bf55297c4192c34cd1b878002107366d8f2065a9ae7d3a9",
+        ),
+        vlek_authority: Some(Sha256Digest::of_hex(
             b"bfc441408b2f806c5dbf180bd8920e6e60dd404d82141780d85dbf962954d386",
         )),
     },
 ];
-
-/// Reads a digest when compiling; a typing error does not compile.
-#[expect(
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    clippy::panic,
-    reason = "evaluated when compiling only"
-)]
-const fn digest(hex: &[u8; 64]) -> Sha256Digest {
-    const fn nibble(digit: u8) -> u8 {
-        match digit {
-            b'0'..=b'9' => digit - b'0',
-            b'a'..=b'f' => digit - b'a' + 10,
-            _ => panic!("not a hexadecimal digit"),
-        }
-    }
-    let mut bytes = [0; 32];
-    let mut at = 0;
-    while at < bytes.len() {
-        bytes[at] = nibble(hex[2 * at]) << 4 | nibble(hex[2 * at + 1]);
-        at += 1;
-    }
-    Sha256Digest::new(bytes)
-}

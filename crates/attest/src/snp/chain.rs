@@ -10,6 +10,7 @@ use super::{Product, Tcb};
 use crate::identifiers::Sha256Digest;
 use crate::signature::{Hash, PublicKey, Scheme};
 use crate::time::UnixSeconds;
+use crate::x509::path::Links;
 use crate::x509::{Certificate, CertificateError};
 
 /// Which kind of key signs reports.
@@ -106,12 +107,23 @@ impl Chain {
         let intermediate_key = rsa_key(&self.intermediate, Role::Intermediate)?;
         self.check_authorities()?;
         self.check_names()?;
-        for (role, certificate, issuer_key) in [
-            (Role::Root, &self.root, &root_key),
-            (Role::Intermediate, &self.intermediate, &root_key),
-            (Role::Leaf, &self.leaf, &intermediate_key),
+        let mut links = Links::default();
+        for (role, certificate, issuer, issuer_key) in [
+            (Role::Root, &self.root, &self.root, &root_key),
+            (
+                Role::Intermediate,
+                &self.intermediate,
+                &self.root,
+                &root_key,
+            ),
+            (
+                Role::Leaf,
+                &self.leaf,
+                &self.intermediate,
+                &intermediate_key,
+            ),
         ] {
-            if !certificate.is_signed_by(issuer_key) {
+            if !links.verify(certificate, issuer, issuer_key) {
                 return Err(ChainError::Signature { role });
             }
             check_validity(certificate, role, now)?;

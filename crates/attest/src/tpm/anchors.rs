@@ -19,6 +19,12 @@ impl Anchors {
         Self(vec![AZURE_VIRTUAL_TPM_2023])
     }
 
+    /// The digests of the pinned root keys.
+    #[cfg(test)]
+    pub(crate) fn roots(&self) -> Vec<Sha256Digest> {
+        self.0.clone()
+    }
+
     /// Trusts no root but the key of this certificate, in DER.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! Certification paths (RFC 5280, section 6.1) to a pinned key.
 
-use super::Certificate;
+use super::{Certificate, known};
 use crate::appraisal::Code;
 use crate::identifiers::Sha256Digest;
 use crate::signature::PublicKey;
@@ -104,18 +104,24 @@ fn check_issuer(
     }
 }
 
-/// The signatures on certificates that verified in one appraisal. Only what verified
-/// is remembered, by the digest of all that the answer depends on.
+/// The signatures on certificates that are known to verify: those of vendors'
+/// authorities from the start ([`known`]), others as they verified in one appraisal.
+/// Only what verified is remembered, by the digest of all that the answer depends on.
 #[derive(Debug, Default)]
 pub(crate) struct Links(Vec<Sha256Digest>);
 
 impl Links {
     /// Whether `issuer`, whose key is `key`, signed `certificate`.
-    fn verify(&mut self, certificate: &Certificate, issuer: &Certificate, key: &PublicKey) -> bool {
+    pub(crate) fn verify(
+        &mut self,
+        certificate: &Certificate,
+        issuer: &Certificate,
+        key: &PublicKey,
+    ) -> bool {
         let link = issuer
             .public_key_digest()
             .map(|issuer| certificate.link_to(&issuer));
-        if link.is_some_and(|link| self.0.contains(&link)) {
+        if link.is_some_and(|link| known::contains(&link) || self.0.contains(&link)) {
             return true;
         }
         let verifies = certificate.is_signed_by(key);
