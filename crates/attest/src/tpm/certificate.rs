@@ -1,10 +1,10 @@
 //! Certificates of attestation keys.
 
-use der::asn1::ObjectIdentifier;
-use der::{Decode, Reader as _, SliceReader};
+use der::asn1::{AnyRef, ObjectIdentifier, UintRef, Utf8StringRef};
+use der::{Decode, Reader as _, SliceReader, Tag, TagNumber, Tagged as _};
 use x509_cert::ext::pkix::ExtendedKeyUsage;
 
-use super::anchors::Anchors;
+use super::anchors::{Anchors, Profile};
 use crate::appraisal::Code;
 use crate::signature::PublicKey;
 use crate::time::UnixSeconds;
@@ -55,7 +55,10 @@ impl KeyCertificates<'_> {
     ) -> Result<Certification, CertificationError> {
         let malformed = |at| move |source| PathError::Certificate { at, source };
         let leaf = Certificate::parse(without_padding(self.leaf)).map_err(malformed(0))?;
-        if !is_for_attestation_keys(&leaf) {
+        if ![Profile::Tcg, Profile::GoogleInstance]
+            .iter()
+            .any(|profile| profile.holds(&leaf))
+        {
             return Err(CertificationError::Usage);
         }
         if self.authorities.len() > MAX_AUTHORITIES {
@@ -70,12 +73,19 @@ impl KeyCertificates<'_> {
             let key = leaf.public_key().ok_or(PathError::Key { at: 0 })?;
             return Ok(Certification::Incomplete(key));
         };
-        let key = path::verify(&path, &anchors.0, now)?;
-        Ok(Certification::Good(key))
+        let key = path::verify(&path, &anchors.keys(), now)?;
+        let root = path.last().and_then(Certificate::public_key_digest);
+        let profile = root.and_then(|root| anchors.profile(&root));
+        if profile.is_some_and(|profile| profile.holds(&leaf)) {
+            Ok(Certification::Good(key))
+        } else {
+            Err(CertificationError::Usage)
+        }
     }
 }
 
-/// From the leaf upwards by the issuers' names to one that is its own issuer.
+/// From the leaf upwards by the issuers' names to one that is its own issuer. Of several with one name, which vendors
+/// have, the one that signed.
 fn find_path(leaf: Certificate, authorities: &[Certificate]) -> Option<Vec<Certificate>> {
     let mut path = vec![leaf];
     while path.len() < MAX_CERTIFICATES {
@@ -83,9 +93,16 @@ fn find_path(leaf: Certificate, authorities: &[Certificate]) -> Option<Vec<Certi
         if path.len() > 1 && last.issuer() == last.subject() {
             return Some(path);
         }
-        let above = authorities
+        let mut named = authorities
             .iter()
-            .find(|one| one.subject() == last.issuer())?;
+            .filter(|one| one.subject() == last.issuer());
+        let first = named.next()?;
+        let signed =
+            |one: &&Certificate| one.public_key().is_some_and(|key| last.is_signed_by(&key));
+        let above = match named.next() {
+            Some(second) => [first, second].into_iter().chain(named).find(signed)?,
+            None => first,
+        };
         path.push(above.clone());
     }
     None
@@ -104,11 +121,64 @@ fn without_padding(stored: &[u8]) -> &[u8] {
     }
 }
 
-/// `tcg-kp-AIKCertificate` (TCG Credential Profile EK, "Extended Key Usage").
-fn is_for_attestation_keys(leaf: &Certificate) -> bool {
-    leaf.extension(EXTENDED_KEY_USAGE)
-        .and_then(|value| ExtendedKeyUsage::from_der(value).ok())
-        .is_some_and(|usage| usage.0.contains(&ATTESTATION_KEY))
+impl Profile {
+    /// Whether `leaf` is written as a certificate of an attestation key.
+    fn holds(self, leaf: &Certificate) -> bool {
+        match self {
+            Self::GoogleInstance => leaf
+                .extension(GOOGLE_INSTANCE)
+                .is_some_and(is_of_production),
+            Self::Tcg => leaf
+                .extension(EXTENDED_KEY_USAGE)
+                .and_then(|value| ExtendedKeyUsage::from_der(value).ok())
+                .is_some_and(|usage| usage.0.contains(&ATTESTATION_KEY)),
+        }
+    }
+}
+
+/// `SEQUENCE { zone, project number, project, instance number, instance, [0] SEQUENCE { [0] version, [1] production,
+/// … } }`: the last part is there and says that the instance is none of Google's own tests.
+fn is_of_production(extension: &[u8]) -> bool {
+    let read = |reader: &mut SliceReader<'_>| {
+        reader.sequence(|inner| {
+            let _zone = Utf8StringRef::decode(inner)?;
+            let _project_number = UintRef::decode(inner)?;
+            let _project = Utf8StringRef::decode(inner)?;
+            let _instance_number = UintRef::decode(inner)?;
+            let _instance = Utf8StringRef::decode(inner)?;
+            explicit(inner, 0, |properties| {
+                properties.sequence(|inner| {
+                    let _version = explicit(inner, 0, UintRef::decode)?;
+                    let production = explicit(inner, 1, bool::decode)?;
+                    while !inner.is_finished() {
+                        inner.tlv_bytes()?;
+                    }
+                    Ok(production)
+                })
+            })
+        })
+    };
+    SliceReader::new(extension).is_ok_and(|mut reader| {
+        read(&mut reader).is_ok_and(|production| production) && reader.is_finished()
+    })
+}
+
+/// Reads what is wrapped in the explicit tag `[number]`, whole.
+fn explicit<'a, T>(
+    reader: &mut SliceReader<'a>,
+    number: u32,
+    read: impl FnOnce(&mut SliceReader<'a>) -> der::Result<T>,
+) -> der::Result<T> {
+    let field = AnyRef::decode(reader)?;
+    let expected = Tag::ContextSpecific {
+        constructed: true,
+        number: TagNumber(number),
+    };
+    field.tag().assert_eq(expected)?;
+    let mut inner = SliceReader::new(field.value())?;
+    let value = read(&mut inner)?;
+    inner.finish()?;
+    Ok(value)
 }
 
 /// Why an attestation key is not certified.
@@ -133,4 +203,5 @@ impl CertificationError {
 }
 
 const EXTENDED_KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.37");
+const GOOGLE_INSTANCE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.11129.2.1.21");
 const ATTESTATION_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.23.133.8.3");

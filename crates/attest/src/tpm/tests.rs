@@ -14,8 +14,9 @@ use super::fixtures::{
 };
 use super::*;
 use crate::appraisal::Code;
+use crate::development::certificates::ExtensionDraft;
 use crate::fixtures::NOW;
-use crate::fixtures::pki::TestKey;
+use crate::fixtures::pki::{TestKey, authority_draft};
 
 #[test]
 fn a_good_quote_is_accepted_and_never_excludes_the_host() {
@@ -218,6 +219,84 @@ fn a_root_that_is_not_pinned_is_refused() {
     let other = Anchors::with_root(&intermediate).unwrap();
     assert_eq!(judge(&other), Err(Code::RootNotPinned));
     assert!(Anchors::with_root(b"").is_err());
+}
+
+/// `SEQUENCE { "z", 1, "p", 2, "i", [0] { SEQUENCE { [0] 0, [1] production, [2] TRUE } } }`.
+fn google_instance(production: u8) -> ExtensionDraft {
+    let mut value = vec![0x30, 0x22];
+    value.extend([
+        0x0C, 1, b'z', 0x02, 1, 1, 0x0C, 1, b'p', 0x02, 1, 2, 0x0C, 1, b'i',
+    ]);
+    value.extend([
+        0xA0, 17, 0x30, 15, 0xA0, 3, 0x02, 1, 0, 0xA1, 3, 0x01, 1, production,
+    ]);
+    value.extend([0xA2, 3, 0x01, 1, 0xFF]);
+    ExtensionDraft::new("1.3.6.1.4.1.11129.2.1.21", false, value)
+}
+
+#[test]
+fn google_certifies_attestation_keys_by_the_instance() {
+    let setup = |edit: fn(&mut Vec<ExtensionDraft>)| {
+        Setup::new().with(|setup| {
+            *setup.leaf.extensions.last_mut().unwrap() = google_instance(0xFF);
+            edit(&mut setup.leaf.extensions);
+        })
+    };
+    let judge = |setup: &Setup, anchors: &Anchors| {
+        let [leaf, intermediate, root] = setup.certificates();
+        let certificates = KeyCertificates {
+            leaf: &leaf,
+            authorities: vec![&intermediate, &root],
+        };
+        let appraisal = appraise_certificates(&certificates, anchors, NOW);
+        appraisal.verdict().map(|_| ())
+    };
+    let google = |setup: &Setup| Anchors::with_google_root(&setup.certificates()[2]);
+    let good = setup(|_| ());
+    assert_eq!(judge(&good, &google(&good)), Ok(()));
+    // Each way of saying it counts below its own roots only.
+    let malformed = Err(Code::CertificateMalformed);
+    assert_eq!(judge(&good, &good.anchors()), malformed);
+    assert_eq!(judge(&Setup::new(), &google(&Setup::new())), malformed);
+    assert_eq!(judge(&good, &Anchors::vendor()), Err(Code::RootNotPinned));
+    let edits: [(&str, fn(&mut Vec<ExtensionDraft>)); 4] = [
+        ("a test of Google's own", |all| {
+            *all.last_mut().unwrap() = google_instance(0);
+        }),
+        ("nothing about the instance", |all| drop(all.pop())),
+        ("bytes behind it", |all| {
+            let good = google_instance(0xFF);
+            let value = [&good.value[..], &[0]].concat();
+            *all.last_mut().unwrap() = ExtensionDraft { value, ..good };
+        }),
+        // KeyUsage { keyEncipherment }: the endorsement key of the same instance.
+        ("it may not sign", |all| {
+            all[1] = ExtensionDraft::new("2.5.29.15", true, [0x03, 0x02, 0x05, 0x20]);
+        }),
+    ];
+    for (name, edit) in edits {
+        let setup = setup(edit);
+        assert_eq!(judge(&setup, &google(&setup)), malformed, "{name}");
+    }
+}
+
+#[test]
+fn of_two_authorities_with_one_name_the_one_that_signed_counts() {
+    let setup = Setup::new();
+    let [leaf, intermediate, root] = setup.certificates();
+    let other = authority_draft("intermediate", "root", &TestKey::p256(4));
+    let other = TestKey::p256(3).certify(&other);
+    for authorities in [
+        vec![&intermediate[..], &other, &root],
+        vec![&other[..], &intermediate, &root],
+    ] {
+        let certificates = KeyCertificates {
+            leaf: &leaf,
+            authorities,
+        };
+        let appraisal = appraise_certificates(&certificates, &setup.anchors(), NOW);
+        assert_eq!(appraisal.verdict().map(|_| ()), Ok(()));
+    }
 }
 
 #[test]
