@@ -4,12 +4,13 @@
 //! An answer is read for what it is about and how long it is good. Its signature
 //! is **not** checked here.
 
-use der::asn1::{GeneralizedTime, ObjectIdentifier, OctetStringRef};
-use der::{Decode, Encode, Reader, SliceReader, Tag, TagNumber, Tagged};
+use der::asn1::ObjectIdentifier;
+use der::{Encode, Tag, TagNumber};
 use sha2::{Digest, Sha384};
 
 use crate::time::UnixSeconds;
 use crate::x509::Certificate;
+use crate::x509::ocsp::{self, Word};
 
 /// A question about one certificate.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -68,15 +69,7 @@ impl Question {
 /// An answer of which nothing is verified.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Answer {
-    nonce: Option<Vec<u8>>,
-    statuses: Vec<Status>,
-}
-
-/// What an answer says about one certificate.
-#[derive(Clone, Debug, Eq, PartialEq)]
-struct Status {
-    id: Vec<u8>,
-    is_good: bool,
+    answer: ocsp::Answer,
     next_update: UnixSeconds,
 }
 
@@ -87,36 +80,36 @@ impl Answer {
     ///
     /// [`AnswerError`].
     pub fn parse(der: &[u8]) -> Result<Self, AnswerError> {
-        let (status, basic) = envelope(der).map_err(|_| AnswerError::Format)?;
-        if status != SUCCESSFUL {
-            return Err(AnswerError::Unsuccessful { status });
-        }
-        let basic = basic.ok_or(AnswerError::Format)?;
-        let answer = basic_response(basic).map_err(|_| AnswerError::Format)?;
-        if answer.statuses.is_empty() {
-            return Err(AnswerError::Format);
-        }
-        Ok(answer)
+        let answer = ocsp::Answer::parse(der).map_err(|error| match error {
+            ocsp::AnswerError::Unsuccessful { status } => AnswerError::Unsuccessful { status },
+            _ => AnswerError::Format,
+        })?;
+        let times: Option<Vec<_>> = answer.words().iter().map(Word::next_update).collect();
+        let next_update = times.and_then(|times| times.into_iter().min());
+        Ok(Self {
+            next_update: next_update.ok_or(AnswerError::Format)?,
+            answer,
+        })
     }
 
     /// Whether this answers the question: the same certificate and the same nonce.
     #[must_use]
     pub fn answers(&self, question: &Question) -> bool {
-        let about_it = self.statuses.iter().any(|status| status.id == question.id);
-        about_it && self.nonce.as_deref() == Some(&question.nonce)
+        let mut words = self.answer.words().iter();
+        words.any(|word| word.certificate_id() == question.id)
+            && self.answer.nonce() == Some(&question.nonce)
     }
 
     /// Whether every certificate it is about is said to be good.
     #[must_use]
     pub fn is_good(&self) -> bool {
-        self.statuses.iter().all(|status| status.is_good)
+        self.answer.words().iter().all(Word::is_good)
     }
 
     /// When the earliest newer answer is due.
     #[must_use]
     pub fn next_update(&self) -> UnixSeconds {
-        let times = self.statuses.iter().map(|status| status.next_update);
-        times.min().unwrap_or(UnixSeconds::new(0))
+        self.next_update
     }
 }
 
@@ -136,122 +129,6 @@ pub enum AnswerError {
     },
 }
 
-/// The status and the bytes of the `BasicOCSPResponse`, if there is one.
-fn envelope(der: &[u8]) -> der::Result<(u8, Option<&[u8]>)> {
-    let mut reader = SliceReader::new(der)?;
-    let read = reader.sequence(|inner| {
-        let status = inner.tlv_bytes()?;
-        let [0x0A, 1, status] = *status else {
-            return Err(Tag::Enumerated.value_error().into());
-        };
-        if inner.is_finished() {
-            return Ok::<_, der::Error>((status, None));
-        }
-        let basic = explicit(inner, 0, |inner| {
-            inner.sequence(|inner| {
-                if ObjectIdentifier::decode(inner)? != BASIC {
-                    return Err(Tag::ObjectIdentifier.value_error().into());
-                }
-                Ok::<_, der::Error>(<&OctetStringRef>::decode(inner)?.as_bytes())
-            })
-        })?;
-        Ok((status, Some(basic)))
-    })?;
-    reader.finish()?;
-    Ok(read)
-}
-
-/// `BasicOCSPResponse`: signed data, algorithm, signature, certificates.
-fn basic_response(der: &[u8]) -> der::Result<Answer> {
-    let mut reader = SliceReader::new(der)?;
-    let answer = reader.sequence(|inner| {
-        let answer = inner.sequence(response_data)?;
-        while !inner.is_finished() {
-            inner.tlv_bytes()?;
-        }
-        Ok::<_, der::Error>(answer)
-    })?;
-    reader.finish()?;
-    Ok(answer)
-}
-
-/// `ResponseData`: version [0], responder [1] or [2], time, statuses, extensions [1].
-fn response_data(inner: &mut SliceReader<'_>) -> der::Result<Answer> {
-    if Tag::peek(inner)? == context(0) {
-        inner.tlv_bytes()?;
-    }
-    inner.tlv_bytes()?;
-    GeneralizedTime::decode(inner)?;
-    let statuses = inner.sequence(|inner| {
-        let mut statuses = Vec::new();
-        while !inner.is_finished() {
-            statuses.push(inner.sequence(single_response)?);
-        }
-        Ok::<_, der::Error>(statuses)
-    })?;
-    let nonce = if inner.is_finished() {
-        None
-    } else {
-        explicit(inner, 1, nonce)?
-    };
-    Ok(Answer { nonce, statuses })
-}
-
-/// `SingleResponse`: identifier, status, this update, next update [0], extensions [1].
-fn single_response(inner: &mut SliceReader<'_>) -> der::Result<Status> {
-    let id = inner.tlv_bytes()?.to_vec();
-    // `good [0] IMPLICIT NULL`, `revoked [1] IMPLICIT …`, `unknown [2] IMPLICIT …`.
-    let is_good = inner.tlv_bytes()? == [0x80, 0];
-    GeneralizedTime::decode(inner)?;
-    let next_update = explicit(inner, 0, GeneralizedTime::decode)?;
-    while !inner.is_finished() {
-        inner.tlv_bytes()?;
-    }
-    Ok(Status {
-        id,
-        is_good,
-        next_update: UnixSeconds::new(next_update.to_unix_duration().as_secs()),
-    })
-}
-
-/// `Extensions`: the nonce, which is an octet string within an octet string.
-fn nonce(inner: &mut SliceReader<'_>) -> der::Result<Option<Vec<u8>>> {
-    inner.sequence(|inner| {
-        let mut nonce = None;
-        while !inner.is_finished() {
-            inner.sequence(|inner| {
-                let oid = ObjectIdentifier::decode(inner)?;
-                if Tag::peek(inner)? == Tag::Boolean {
-                    bool::decode(inner)?;
-                }
-                let value = <&OctetStringRef>::decode(inner)?;
-                if oid == NONCE {
-                    let value = <&OctetStringRef>::from_der(value.as_bytes())?;
-                    nonce = Some(value.as_bytes().to_vec());
-                }
-                Ok::<_, der::Error>(())
-            })?;
-        }
-        Ok::<_, der::Error>(nonce)
-    })
-}
-
-/// Reads an element that is wrapped in the explicit tag `[number]`.
-fn explicit<'a, T>(
-    reader: &mut SliceReader<'a>,
-    number: u32,
-    read: impl FnOnce(&mut SliceReader<'a>) -> der::Result<T>,
-) -> der::Result<T> {
-    let wrapped = der::asn1::AnyRef::decode(reader)?;
-    if wrapped.tag() != context(number) {
-        return Err(wrapped.tag().value_error().into());
-    }
-    let mut inner = SliceReader::new(wrapped.value())?;
-    let value = read(&mut inner)?;
-    inner.finish()?;
-    Ok(value)
-}
-
 fn context(number: u32) -> Tag {
     Tag::ContextSpecific {
         constructed: true,
@@ -268,8 +145,6 @@ fn element(tag: Tag, parts: &[&[u8]]) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-const SUCCESSFUL: u8 = 0;
-const BASIC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.48.1.1");
 const NONCE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.48.1.2");
 const SHA_384: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.2");
 

@@ -13,19 +13,23 @@ use crate::signature::{Hash, PublicKey, Scheme};
 use crate::time::UnixSeconds;
 
 /// A response of which nothing is verified.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Answer {
     content: Vec<u8>,
     scheme: Scheme,
     signature: Vec<u8>,
     /// What the responder sends along, in DER.
     certificates: Vec<Vec<u8>>,
+    /// What the question was made unique with (RFC 9654).
+    nonce: Option<Vec<u8>>,
     words: Vec<Word>,
 }
 
 /// What an answer says about one certificate.
-#[derive(Clone, Debug)]
-struct Word {
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Word {
+    /// `CertID`, DER.
+    id: Vec<u8>,
     hash: Hash,
     issuer_name: Vec<u8>,
     issuer_key: Vec<u8>,
@@ -51,9 +55,28 @@ impl Answer {
         if der.len() > Self::MAX_LEN {
             return Err(AnswerError::Format);
         }
-        basic_response(der)
-            .and_then(read_basic)
-            .ok_or(AnswerError::Format)
+        let [status, rest @ ..] = &*children(der).ok_or(AnswerError::Format)? else {
+            return Err(AnswerError::Format);
+        };
+        match (status.tag(), status.value(), rest) {
+            (Tag::Enumerated, &[SUCCESSFUL], [bytes]) => basic_response(*bytes)
+                .and_then(read_basic)
+                .ok_or(AnswerError::Format),
+            (Tag::Enumerated, &[status], []) if status != SUCCESSFUL => {
+                Err(AnswerError::Unsuccessful { status })
+            }
+            _ => Err(AnswerError::Format),
+        }
+    }
+
+    /// What the question was made unique with.
+    pub(crate) fn nonce(&self) -> Option<&[u8]> {
+        self.nonce.as_deref()
+    }
+
+    /// What the answer says, of which nothing is verified.
+    pub(crate) fn words(&self) -> &[Word] {
+        &self.words
     }
 
     /// Whether the answer is about `certificate`, if `issuer` issued it.
@@ -111,6 +134,20 @@ impl Answer {
 }
 
 impl Word {
+    /// `CertID`, DER: which certificate this is about.
+    pub(crate) fn certificate_id(&self) -> &[u8] {
+        &self.id
+    }
+
+    pub(crate) fn is_good(&self) -> bool {
+        self.status == Status::Good
+    }
+
+    /// Last second at which this is good, if it says so.
+    pub(crate) fn next_update(&self) -> Option<UnixSeconds> {
+        self.next_update
+    }
+
     fn names(&self, certificate: &Certificate, issuer: &Certificate) -> bool {
         let name = issuer.subject().to_der().unwrap_or_default();
         certificate.issuer() == issuer.subject()
@@ -138,10 +175,8 @@ fn may_answer(certificate: &Certificate) -> bool {
     purposes.contains(&OCSP_SIGNING) && certificate.may_sign() && certificate.is_end_entity()
 }
 
-/// `OCSPResponse`: the bytes of the basic response in a successful one.
-fn basic_response(der: &[u8]) -> Option<&[u8]> {
-    let [status, bytes] = children(der)?.try_into().ok()?;
-    (status.tag() == Tag::Enumerated && status.value() == [SUCCESSFUL]).then_some(())?;
+/// `ResponseBytes`: the bytes of the basic response.
+fn basic_response(bytes: AnyRef<'_>) -> Option<&[u8]> {
     let [kind, response] = children(context(bytes, 0)?)?.try_into().ok()?;
     let kind: ObjectIdentifier = kind.decode_as().ok()?;
     let response = <&OctetStringRef>::try_from(response).ok()?;
@@ -165,8 +200,10 @@ fn read_basic(der: &[u8]) -> Option<Answer> {
         None => Vec::new(),
     };
     let encoded: Result<Vec<_>, _> = certificates.iter().map(Encode::to_der).collect();
+    let (words, nonce) = read_content(content)?;
     Some(Answer {
-        words: read_content(content)?,
+        words,
+        nonce,
         content: content.to_vec(),
         scheme: signed::scheme(algorithm)?,
         signature: signature.as_bytes()?.to_vec(),
@@ -175,22 +212,42 @@ fn read_basic(der: &[u8]) -> Option<Answer> {
 }
 
 /// `ResponseData`. Who it says answers does not matter: the signature shows it.
-fn read_content(der: &[u8]) -> Option<Vec<Word>> {
+fn read_content(der: &[u8]) -> Option<(Vec<Word>, Option<Vec<u8>>)> {
     let mut fields = children(der)?.into_iter().peekable();
     // Version 1 is the default and must not be written.
     let responder = fields.next()?;
     matches!(context_number(responder.tag())?, 1 | 2).then_some(())?;
     fields.next()?.decode_as::<GeneralizedTime>().ok()?;
     let words = fields.next()?;
-    if let Some(extensions) = fields.next() {
-        no_critical_extensions(context(extensions, 1)?)?;
-    }
+    let nonce = match fields.next() {
+        Some(extensions) => read_nonce(context(extensions, 1)?).ok()?,
+        None => None,
+    };
     fields.next().is_none().then_some(())?;
     let words: Vec<_> = children(&words.to_der().ok()?)?
         .into_iter()
         .map(read_word)
         .collect::<Option<_>>()?;
-    Some(words)
+    Some((words, nonce))
+}
+
+/// `Extensions`, none of them critical: the nonce among them, an octet string in an octet string.
+fn read_nonce(der: &[u8]) -> Result<Option<Vec<u8>>, AnswerError> {
+    let octets =
+        |der: &[u8]| <&OctetStringRef>::from_der(der).map(|octets| octets.as_bytes().to_vec());
+    no_critical_extensions(der).ok_or(AnswerError::Format)?;
+    let mut nonce = None;
+    for extension in children(der).ok_or(AnswerError::Format)? {
+        let fields = extension.sequence(|fields| {
+            let oid = ObjectIdentifier::decode(fields)?;
+            Ok::<_, der::Error>((oid, <&OctetStringRef>::decode(fields)?.as_bytes()))
+        });
+        let (oid, value) = fields.map_err(|_| AnswerError::Format)?;
+        if oid == NONCE {
+            nonce = Some(octets(value).map_err(|_| AnswerError::Format)?);
+        }
+    }
+    Ok(nonce)
 }
 
 /// `SingleResponse`.
@@ -230,6 +287,7 @@ fn read_word(word: AnyRef<'_>) -> Option<Word> {
         issuer_name: octets(issuer_name)?,
         issuer_key: octets(issuer_key)?,
         serial: without_zeros(serial.value()).to_vec(),
+        id,
         status,
         this_update: seconds(this_update),
         next_update: next_update.map(seconds),
@@ -322,13 +380,22 @@ pub(crate) enum AnswerError {
     /// The responder does not know the certificate, or was asked about another.
     #[error("the responder does not know the certificate")]
     Unknown,
+
+    /// The responder did not answer.
+    #[error("the responder refused to answer, with status {status}")]
+    Unsuccessful {
+        /// `OCSPResponseStatus`.
+        status: u8,
+    },
 }
 
 impl AnswerError {
     /// The stable code of this refusal.
     pub(crate) const fn code(self) -> Code {
         match self {
-            Self::Format | Self::Signer | Self::Unknown => Code::RevocationAnswerInvalid,
+            Self::Format | Self::Signer | Self::Unknown | Self::Unsuccessful { .. } => {
+                Code::RevocationAnswerInvalid
+            }
             Self::Revoked => Code::Revoked,
             Self::Stale => Code::RevocationAnswerStale,
         }
@@ -340,6 +407,7 @@ const SUCCESSFUL: u8 = 0;
 
 // RFC 6960, sections 4.2.1 and 4.2.2.2; RFC 5280, section 4.2.1.12.
 const BASIC_RESPONSE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.48.1.1");
+const NONCE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.48.1.2");
 const OCSP_SIGNING: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.9");
 const EXTENDED_KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.37");
 

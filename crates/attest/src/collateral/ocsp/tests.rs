@@ -8,6 +8,9 @@
 )]
 
 use super::super::fixtures::{GOOD, LATER, generalized, ocsp_answer, ocsp_answer_of};
+use der::asn1::OctetStringRef;
+use der::{Decode, Reader, SliceReader};
+
 use super::*;
 use crate::development::der::{CONTEXT_0, CONTEXT_3, element};
 use crate::fixtures::NOW;
@@ -42,10 +45,13 @@ fn a_question_has_the_form_of_the_standard() {
                     })
                 })
             })?;
-            explicit(content, 2, super::nonce)
+            content.tlv_bytes()
         })
     });
-    assert_eq!(nonce.unwrap().unwrap(), NONCE);
+    let value = element(0x04, &[&element(0x04, &[&NONCE])]);
+    let nonce_extension = element(0x30, &[&super::NONCE.to_der().unwrap(), &value]);
+    let extensions = element(0xA2, &[&element(0x30, &[&nonce_extension])]);
+    assert_eq!(nonce.unwrap(), extensions);
     reader.finish().unwrap();
 }
 
@@ -144,7 +150,8 @@ fn other_kinds_of_answers_are_refused() {
             .unwrap()
     };
     let mut other_type = good.clone();
-    let basic = BASIC.to_der().unwrap();
+    let basic = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.48.1.1");
+    let basic = basic.to_der().unwrap();
     other_type[at(&basic) + basic.len() - 1] ^= 2;
     let mut no_basic = good.clone();
     no_basic[at(&[0x0A, 1, 0]) + 3] = CONTEXT_3;
