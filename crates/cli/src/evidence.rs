@@ -237,8 +237,8 @@ fn judge_snp(
         .ok()
         .and_then(|report| report.collateral_query().kind())
         .unwrap_or(KeyKind::Vcek);
-    let mut judged = None;
-    for (leaf, intermediate, root) in collateral.chains()? {
+    let chains = collateral.chains()?.into_iter();
+    let judged = chains.map(|(leaf, intermediate, root)| {
         let appraisal = appraise(&SnpEvidence {
             report,
             kind,
@@ -247,21 +247,10 @@ fn judge_snp(
             root,
             revocation_list: collateral.revocation_list(),
         });
-        let is_in_order = appraisal.rows().iter().any(|row| {
-            row.name() == "certificate-chain"
-                && !matches!(
-                    row.outcome(),
-                    subrosa_attest::appraisal::Outcome::Fail { .. }
-                )
-        });
-        let one = Judged::of(Kind::SevSnp, &appraisal);
-        if is_in_order {
-            return Ok(one);
-        }
-        // Files come in any order; if none is right, the first is as good to explain it as any.
-        judged.get_or_insert(one);
-    }
-    judged.ok_or_else(|| {
+        let is_in_order = chain_is_in_order(appraisal.rows());
+        (is_in_order, Judged::of(Kind::SevSnp, &appraisal))
+    });
+    in_right_order(judged).ok_or_else(|| {
         missing(
             "the certificates of the processor: three, from the one of its key up to AMD's root",
         )
@@ -325,53 +314,73 @@ fn judge_azure(
     let mut rules = azure::Rules::strict()
         .snp(policy.snp_rules().clone())
         .tdx(policy.tdx_rules().clone())
-        .hardware(azure_requirement())
-        .quote(azure_requirement())
-        .any_paravisor();
+        // One file is judged, so that the quote of the virtual TPM is a gap.
+        .quote(subrosa_attest::tpm::Requirement::IfPresent);
+    rules = match demands.measurements()?.as_slice() {
+        [] => rules.any_paravisor(),
+        paravisors => rules.paravisors(paravisors),
+    };
     if let Some(expected) = &demands.report_data {
         let expected = expected.as_slice().try_into();
         rules = rules.user_data(expected.map_err(|_| wrong_length("user data", 64))?);
     }
     let anchors = azure::Anchors::vendor();
-    let mut judged = None;
-    for (leaf, intermediate, root) in collateral.chains()? {
+    let judge = |hardware| {
         let evidence = azure::Evidence {
             report,
-            hardware: Some(azure::Hardware::Snp(azure::SnpEndorsement {
-                kind: KeyKind::Vcek,
-                leaf,
-                intermediate,
-                root,
-                revocation_list: collateral.revocation_list(),
-            })),
+            hardware: Some(hardware),
             quote: None,
         };
-        let one = Judged::of(
-            Kind::Azure,
-            &azure::appraise(&evidence, &rules, &anchors, now),
-        );
-        if one.code.is_none() {
-            return Ok(one);
-        }
-        judged.get_or_insert(one);
-    }
-    if let Some(judged) = judged {
+        let appraisal = azure::appraise(&evidence, &rules, &anchors, now);
+        let judged = Judged::of(Kind::Azure, &appraisal);
+        (chain_is_in_order(appraisal.rows()), judged)
+    };
+    if let Some(quote) = collateral.tdx_quote() {
+        let dcap = collateral.dcap(cut(quote))?;
+        let collateral = Some(dcap.as_ref());
+        let (_, judged) = judge(azure::Hardware::Tdx(azure::TdxEndorsement {
+            quote,
+            collateral,
+        }));
         return Ok(judged);
     }
-    let evidence = azure::Evidence {
-        report,
-        hardware: None,
-        quote: None,
-    };
-    Ok(Judged::of(
-        Kind::Azure,
-        &azure::appraise(&evidence, &rules, &anchors, now),
-    ))
+    let chains = collateral.chains()?.into_iter();
+    let endorsements = chains.map(|(leaf, intermediate, root)| {
+        judge(azure::Hardware::Snp(azure::SnpEndorsement {
+            kind: KeyKind::Vcek,
+            leaf,
+            intermediate,
+            root,
+            revocation_list: collateral.revocation_list(),
+        }))
+    });
+    in_right_order(endorsements).ok_or_else(|| {
+        missing(
+            "what endorses the hardware: the three certificates of the processor, or a TDX quote with Intel's collateral",
+        )
+    })
 }
 
-/// What is not there is a gap: one file is judged.
-const fn azure_requirement() -> subrosa_attest::tpm::Requirement {
-    subrosa_attest::tpm::Requirement::IfPresent
+/// Files come in any order; if none is right, the first is as good to explain it as any.
+fn in_right_order(judged: impl Iterator<Item = (bool, Judged)>) -> Option<Judged> {
+    let mut first = None;
+    for (is_in_order, one) in judged {
+        if is_in_order {
+            return Some(one);
+        }
+        first.get_or_insert(one);
+    }
+    first
+}
+
+fn chain_is_in_order(rows: &[Row]) -> bool {
+    rows.iter().any(|row| {
+        row.name() == "certificate-chain"
+            && !matches!(
+                row.outcome(),
+                subrosa_attest::appraisal::Outcome::Fail { .. }
+            )
+    })
 }
 
 /// Takes away the zeros that transports put behind a quote.

@@ -415,39 +415,45 @@ fn a_nitro_document_is_judged_raw_or_in_base64() {
 }
 
 #[test]
-fn a_report_of_azures_paravisor_is_judged_with_the_processors_certificates() {
+fn a_report_of_azures_paravisor_proves_nothing_without_what_endorses_the_hardware() {
     let (Some(azure), Some(snp)) = (
-        evidence("azure-vtpm/snp-trustee-genoa"),
-        evidence("sev-snp/genoa-v5-confai"),
+        evidence("azure-vtpm/hcl-snp-openpcc-with-vcek"),
+        evidence("sev-snp/genoa-azure-openpcc-crl"),
     ) else {
         return;
     };
     let home = Home::new();
-    let report = azure.join("hcl_report.bin");
-    let outcome = home.run(&[
-        "verify",
-        "--provider",
-        "azure",
-        report.to_str().unwrap(),
-        "--json",
-    ]);
-    assert_eq!(outcome.exit, Some(0), "{outcome:#?}");
-    let gaps = outcome.json()["gaps"].as_array().unwrap().len();
-    assert!(gaps >= 2, "{outcome:#?}");
-    // The certificates of another machine.
-    let path = |name: &str| snp.join(name).to_str().unwrap().to_owned();
-    let outcome = home.run(&[
-        "verify",
-        "--provider",
-        "azure",
-        report.to_str().unwrap(),
-        "--json",
-        "--collateral",
-        &path("vcek.der"),
-        "--collateral",
-        &path("ask.pem"),
-        "--collateral",
-        &path("ark.pem"),
-    ]);
-    assert_eq!(outcome.exit, Some(3), "{outcome:#?}");
+    let path = |folder: &Path, name: &str| folder.join(name).to_str().unwrap().to_owned();
+    let report = path(&azure, "hcl_report.bin");
+    let run = |collateral: &[String]| {
+        let mut arguments = vec!["verify", "--provider", "azure", &report];
+        arguments.extend(["--at", "2025-09-01T00:00:00Z", "--json"]);
+        for file in collateral {
+            arguments.extend(["--collateral", file]);
+        }
+        home.run(&arguments)
+    };
+    let alone = run(&[]);
+    assert_eq!(alone.exit, Some(2), "{alone:#?}");
+    assert!(
+        alone.stderr.contains("what endorses the hardware"),
+        "{alone:#?}"
+    );
+    let authorities = [path(&snp, "ask.pem"), path(&snp, "ark.pem")];
+    let own = [&authorities[..], &[path(&azure, "vcek.der")]].concat();
+    let judged = run(&own);
+    assert_eq!(judged.exit, Some(0), "{judged:#?}");
+    let row = |outcome: &Outcome, name: &str| {
+        let json = outcome.json();
+        let rows = json["checks"].as_array().unwrap();
+        let row = rows.iter().find(|row| row["check"] == name).unwrap();
+        row["outcome"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(row(&judged, "azure-hardware"), "pass");
+    let Some(other) = evidence("sev-snp/genoa-v5-confai") else {
+        return;
+    };
+    let another = [&authorities[..], &[path(&other, "vcek.der")]].concat();
+    let refused = run(&another);
+    assert_eq!(refused.exit, Some(3), "{refused:#?}");
 }

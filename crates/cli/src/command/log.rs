@@ -58,7 +58,7 @@ struct AddFlags {
     #[arg(required = true)]
     entries: Vec<PathBuf>,
 
-    /// List of witnesses (TOML: quorum, [[witnesses]] with url and key); without one nobody is asked
+    /// List of witnesses (TOML: quorum, and tables `witnesses` with url and key); without one nobody is asked
     #[arg(long, value_name = "FILE")]
     witnesses: Option<PathBuf>,
 
@@ -81,7 +81,7 @@ struct ServeFlags {
     #[arg(long = "author", value_name = "KEY", value_parser = parse_verifier_key)]
     authors: Vec<VerifierKey>,
 
-    /// List of witnesses (TOML: quorum, [[witnesses]] with url and key)
+    /// List of witnesses (TOML: quorum, and tables `witnesses` with url and key)
     #[arg(long, value_name = "FILE")]
     witnesses: Option<PathBuf>,
 }

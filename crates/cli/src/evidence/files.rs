@@ -27,6 +27,8 @@ pub(crate) struct Collateral {
     revocation: Vec<Vec<u8>>,
     /// NVIDIA's reference manifests.
     manifests: Vec<Vec<u8>>,
+    /// Quote of a trust domain, beside a report that holds none.
+    tdx_quote: Option<Vec<u8>>,
     /// Event log of a trust domain.
     event_log: Option<Vec<u8>>,
     /// Public key of an Arm platform, `SubjectPublicKeyInfo` in DER.
@@ -96,6 +98,8 @@ impl Collateral {
             self.pem = Some(bytes);
         } else if Certificate::parse(&bytes).is_ok() {
             self.certificates.push(bytes);
+        } else if tdx::quote_length(&bytes).is_some() {
+            self.tdx_quote = Some(bytes);
         } else if bytes.starts_with(&[0x30]) {
             self.revocation.push(bytes);
         } else {
@@ -121,6 +125,11 @@ impl Collateral {
             .as_ref()
             .map(Dcap::File)
             .ok_or_else(|| missing("what Intel says about the platform: TCB info, identity, lists"))
+    }
+
+    /// The quote of a trust domain.
+    pub(crate) fn tdx_quote(&self) -> Option<&[u8]> {
+        self.tdx_quote.as_deref()
     }
 
     /// Reference manifests, and answers about revocation.
@@ -220,7 +229,7 @@ fn unknown(path: &Path) -> Failure {
     let message = format!("it is not clear what {} is", path.display());
     Failure::new(Exit::Usage, message).hint(
         "certificates and keys (PEM or DER), revocation lists and OCSP answers (DER), Intel's collateral (JSON), reference \
-         manifests (XML), event logs (JSON) and files of `subrosa collateral` are read",
+         manifests (XML), event logs (JSON), TDX quotes and files of `subrosa collateral` are read",
     )
 }
 

@@ -71,8 +71,8 @@ impl Provider {
                 "The enclave put public key, user data and nonce into it.",
             ],
             Self::Azure => &[
-                "The paravisor of a confidential VM names the attestation key of its virtual TPM in the report.",
-                "Where the processor's certificates are given: genuine hardware runs that paravisor, and has bound what it says.",
+                "Genuine hardware runs the paravisor with the measurement above, and has bound what it says.",
+                "The paravisor names the attestation key of its virtual TPM in the report.",
             ],
         }
     }
