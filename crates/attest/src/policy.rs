@@ -27,6 +27,8 @@ pub struct Policy {
     /// Machines that are allowed, by the digest of their identity; any if there are none.
     pub(crate) machines: Vec<NamedDigest>,
     pub(crate) required_parts: Vec<RequiredPart>,
+    /// Seconds since collateral was issued; `None` leaves it to the vendors' own dates.
+    pub(crate) max_collateral_age: Option<u64>,
     pub(crate) snp: Rules,
     pub(crate) nitro: nitro::Rules,
     pub(crate) nvidia: nvidia::Rules,
@@ -70,6 +72,7 @@ impl Policy {
             },
             machines: Vec::new(),
             required_parts: Vec::new(),
+            max_collateral_age: None,
             snp: defaults::snp_rules(),
             nitro: nitro::Rules::strict(),
             nvidia: nvidia::Rules::default(),

@@ -1,6 +1,7 @@
 //! The checks, in the order in which they run, and what came of them.
 
 use super::{Code, Gap};
+use crate::time::UnixSeconds;
 
 macro_rules! checks {
     ($($group:ident {
@@ -285,6 +286,7 @@ checks! {
 
     Bundle {
         Measurement = "measurement", Required, "is it a program the policy lists?";
+        CollateralAge = "collateral-age", WhenAsked, "is all collateral younger than the policy asks?";
         MachineAllowed = "machine-allowed", WhenAsked, "is it a machine the policy lists?";
         ReportData = "report-data", Required, "is the report bound to this key configuration?";
         Checkpoint = "checkpoint", GapAllowed, "is the report bound to a verified log checkpoint?";
@@ -371,6 +373,7 @@ pub enum NotRun {
 pub(crate) struct Recorder {
     groups: Vec<Group>,
     rows: Vec<Row>,
+    oldest_collateral: Option<UnixSeconds>,
 }
 
 impl Recorder {
@@ -379,7 +382,19 @@ impl Recorder {
         Self {
             groups: groups.to_vec(),
             rows: Vec::new(),
+            oldest_collateral: None,
         }
+    }
+
+    /// Notes when a piece of collateral was issued that counts in this appraisal.
+    pub(crate) fn collateral_issued(&mut self, at: UnixSeconds) {
+        let oldest = self.oldest_collateral.map_or(at, |oldest| oldest.min(at));
+        self.oldest_collateral = Some(oldest);
+    }
+
+    /// When the oldest piece of collateral was issued, if one with a date counts.
+    pub(crate) fn oldest_collateral(&self) -> Option<UnixSeconds> {
+        self.oldest_collateral
     }
 
     /// Adds the checks of further groups to the appraisal.

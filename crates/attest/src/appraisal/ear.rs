@@ -122,6 +122,7 @@ impl TrustVector {
             | Check::PsaHost
             | Check::ExcludesHost => &mut self.runtime_opaque,
             Check::ChipIdentity
+            | Check::CollateralAge
             | Check::MachineAllowed
             | Check::MachineAdmitted
             | Check::NitroMachine

@@ -352,6 +352,9 @@ pub(crate) const fn explanation(check: Check) -> &'static str {
         Check::Measurement => {
             "It says which program runs. Only one that you, or somebody you trust, has looked at keeps what it is told to itself."
         }
+        Check::CollateralAge => {
+            "A list of what is revoked says nothing about what was found since it was made, and a vendor may promise the next one for next year."
+        }
         Check::MachineAllowed => {
             "Whoever has a machine in his hands can open it. A list of machines that you know excludes all others."
         }

@@ -37,6 +37,7 @@ pub(super) fn run_checks(
     check_binding(&facts, bundle, recorder);
     check_gpus(bundle, policy, roots, now, recorder);
     check_parts(bundle, policy, recorder);
+    check_collateral_age(policy, now, recorder);
     check_host(platform, origin, recorder);
     Some(facts)
 }
@@ -175,6 +176,21 @@ fn check_binding(facts: &Facts, bundle: &Bundle, recorder: &mut Recorder) {
         Code::ReportDataMismatch,
         hex::encode(expected),
         hex::encode(actual),
+    );
+}
+
+/// A vendor may promise the next list for next year; a policy can ask for a newer one.
+fn check_collateral_age(policy: &Policy, now: UnixSeconds, recorder: &mut Recorder) {
+    let (Some(limit), Some(issued)) = (policy.max_collateral_age, recorder.oldest_collateral())
+    else {
+        return;
+    };
+    recorder.compare(
+        Check::CollateralAge,
+        now <= issued.saturating_add(limit),
+        Code::CollateralStale,
+        format!("issued at most {limit} seconds ago"),
+        format!("the oldest was issued {issued}"),
     );
 }
 

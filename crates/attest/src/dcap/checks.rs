@@ -68,6 +68,10 @@ pub(crate) fn verify<'a>(
     let tcb_info = record(Check::TcbInfo, tcb_info, recorder);
     let identity = verify_identity(collateral, is_tdx, anchors, now, &mut links);
     let identity = record(Check::QeIdentity, identity, recorder);
+    let windows = tcb_info.iter().map(|(info, _)| info.window);
+    for window in windows.chain(identity.iter().map(|(identity, _)| identity.window)) {
+        recorder.collateral_issued(window.issued);
+    }
     let signers = tcb_info.iter().map(|(_, signer)| signer);
     let signers = signers.chain(identity.iter().map(|(_, signer)| signer));
     check_revocation(collateral, &chain, signers.collect(), now, recorder);
@@ -278,17 +282,19 @@ fn check_revocation(
     let mut by_root = signers;
     by_root.push(&chain.authority);
     let check = |list: &[u8], issuer, certificates: &[&Certificate]| {
-        RevocationList::parse(list)?.check(issuer, certificates, now)
+        let list = RevocationList::parse(list)?;
+        Ok::<_, CrlError>((list.check(issuer, certificates, now)?, list.this_update()))
     };
     let checked = check(collateral.root_ca_crl, &chain.root, &by_root).and_then(|root| {
         let pck = check(collateral.pck_crl, &chain.authority, &[&chain.leaf])?;
-        Ok::<_, CrlError>(root.min(pck))
+        Ok((root, pck))
     });
     match checked {
-        Ok(until) => recorder.pass(
-            Check::PlatformRevocation,
-            format!("lists are good until {until}"),
-        ),
+        Ok(((root, root_issued), (pck, pck_issued))) => {
+            recorder.collateral_issued(root_issued.min(pck_issued));
+            let found = format!("lists are good until {}", root.min(pck));
+            recorder.pass(Check::PlatformRevocation, found);
+        }
         Err(error) => recorder.fail(Check::PlatformRevocation, error.code(), error.to_string()),
     }
 }

@@ -176,7 +176,7 @@ impl Chain {
     }
 
     /// The issuer's answer about the certificate at this place.
-    pub(super) fn answer(&self, at: usize) -> AnswerDraft {
+    pub(crate) fn answer(&self, at: usize) -> AnswerDraft {
         let der = self.der();
         AnswerDraft::new(&der[at], &der[at + 1], &self.signers[at])
     }

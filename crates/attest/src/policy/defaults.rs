@@ -5,6 +5,9 @@ use crate::snp::{Part, Product, Tcb};
 
 pub(crate) const VERSION: u64 = 1;
 pub(crate) const MAX_KEY_LIFETIME_SECONDS: u64 = 1200;
+
+/// A year and a day: vendors' lists are good for that long at most.
+pub(crate) const LONGEST_COLLATERAL_AGE_SECONDS: u64 = 366 * 24 * 60 * 60;
 pub(crate) const MAX_TEXT_CHARS: usize = 200;
 pub(crate) const VMPL: u32 = 0;
 pub(crate) const HIGHEST_VMPL: u32 = 3;

@@ -32,6 +32,7 @@ pub(super) struct File {
     #[serde(default)]
     required: Vec<RequiredPart>,
     max_key_lifetime_seconds: Option<u64>,
+    max_collateral_age_seconds: Option<u64>,
     #[serde(default)]
     sev_snp: SevSnp,
     #[serde(default)]
@@ -259,6 +260,10 @@ impl File {
         }
         let mut loosened = Vec::new();
         let max_lifetime_seconds = max_key_lifetime(self.max_key_lifetime_seconds)?;
+        if let Some(age) = self.max_collateral_age_seconds {
+            let most = defaults::LONGEST_COLLATERAL_AGE_SECONDS;
+            check_range("max-collateral-age-seconds", age, 1, most)?;
+        }
         let snp = self.sev_snp.into_rules(&mut loosened)?;
         let tdx = self.intel_tdx.into_rules(&mut loosened)?;
         check_statements(&loosened, &self.weakened)?;
@@ -274,6 +279,7 @@ impl File {
             },
             machines: named_digests(self.machines)?,
             required_parts: self.required,
+            max_collateral_age: self.max_collateral_age_seconds,
             snp,
             nitro: self.aws_nitro.rules()?,
             nvidia: self.nvidia.rules(),

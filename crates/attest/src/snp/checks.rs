@@ -132,7 +132,10 @@ fn check_revocation(
     };
     let tolerates_stale = rules.revocation == RevocationRule::StaleTolerated;
     match revocation(der, chain, now) {
-        Ok(next_update) => recorder.pass(check, format!("list is good until {next_update}")),
+        Ok(list) => {
+            recorder.collateral_issued(list.this_update());
+            recorder.pass(check, format!("list is good until {}", list.next_update()));
+        }
         Err(RevocationError::Stale { .. }) if tolerates_stale => {
             recorder.gap(check, Gap::RevocationStale);
         }
@@ -145,11 +148,11 @@ fn revocation(
     der: &[u8],
     chain: &VerifiedChain,
     now: UnixSeconds,
-) -> Result<UnixSeconds, RevocationError> {
+) -> Result<RevocationList, RevocationError> {
     let list = RevocationList::parse(der)?;
     list.check_against(chain)?;
     list.check_window(now)?;
-    Ok(list.next_update())
+    Ok(list)
 }
 
 fn revocation_code(error: &RevocationError) -> Code {

@@ -117,6 +117,12 @@ impl RevocationList {
         Ok(())
     }
 
+    /// When the list was issued.
+    #[must_use]
+    pub fn this_update(&self) -> UnixSeconds {
+        self.this_update
+    }
+
     /// When the issuer promised the next list.
     #[must_use]
     pub fn next_update(&self) -> UnixSeconds {

@@ -82,7 +82,7 @@ impl RevocationList {
                 });
             }
         }
-        let this_update = UnixSeconds::new(self.list.this_update.to_unix_duration().as_secs());
+        let this_update = self.this_update();
         if now < this_update || now > self.next_update {
             return Err(CrlError::Stale {
                 this_update,
@@ -91,6 +91,11 @@ impl RevocationList {
             });
         }
         Ok(self.next_update)
+    }
+
+    /// When the list was issued.
+    pub(crate) fn this_update(&self) -> UnixSeconds {
+        UnixSeconds::new(self.list.this_update.to_unix_duration().as_secs())
     }
 }
 

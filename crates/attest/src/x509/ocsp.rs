@@ -86,7 +86,7 @@ impl Answer {
             .any(|word| word.names(certificate, issuer))
     }
 
-    /// Checks who signed the answer and that it calls `certificate` good, as of `now`.
+    /// Checks who signed the answer and that it calls `certificate` good, as of `now`; gives back since when it does.
     ///
     /// The dates come last: what an old answer calls revoked stays revoked.
     pub(crate) fn check(
@@ -94,7 +94,7 @@ impl Answer {
         certificate: &Certificate,
         issuer: &Certificate,
         now: UnixSeconds,
-    ) -> Result<(), AnswerError> {
+    ) -> Result<UnixSeconds, AnswerError> {
         let word = self
             .words
             .iter()
@@ -156,10 +156,10 @@ impl Word {
             && self.issuer_key == self.hash.digest(issuer.public_key_bits())
     }
 
-    fn check_dates(&self, now: UnixSeconds) -> Result<(), AnswerError> {
+    fn check_dates(&self, now: UnixSeconds) -> Result<UnixSeconds, AnswerError> {
         let until = self.next_update.ok_or(AnswerError::Stale)?;
         if (self.this_update..=until).contains(&now) {
-            Ok(())
+            Ok(self.this_update)
         } else {
             Err(AnswerError::Stale)
         }

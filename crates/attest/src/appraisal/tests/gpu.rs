@@ -5,6 +5,7 @@ use crate::Sha256Digest;
 use crate::fixtures::{KEY_CONFIGURATION, NOW, Setup};
 use crate::nvidia::fixtures::Setup as Devices;
 use crate::nvidia::{absent_checkpoint, expected_nonce};
+use crate::time::UnixSeconds;
 
 /// A node with these devices, whose report is bound to their evidence.
 fn node(devices: &Devices) -> Setup {
@@ -42,6 +43,24 @@ fn verified_devices_leave_no_gap_of_theirs_but_revocation() {
         setup.policy = format!("required = [\"gpu-evidence\"]\n{}", setup.policy);
     });
     assert!(required.appraise().into_attested().is_ok());
+}
+
+#[test]
+fn an_answer_about_revocation_may_be_no_older_than_the_policy_asks() {
+    let earlier = UnixSeconds::new(NOW.get().saturating_sub(100));
+    let answered = devices().with(|setup| {
+        let mut answer = setup.devices[0].chain.answer(1);
+        answer.this_update = earlier;
+        setup.answers = vec![answer.sign()];
+    });
+    let limited = |seconds: u64| {
+        node(&answered).with(|setup| {
+            setup.policy = format!("max-collateral-age-seconds = {seconds}\n{}", setup.policy);
+            setup.with_revocation_list = false;
+        })
+    };
+    assert!(limited(100).appraise().into_attested().is_ok());
+    assert_eq!(limited(99).refusal(), Ok(Code::CollateralStale));
 }
 
 #[test]

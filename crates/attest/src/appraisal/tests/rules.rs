@@ -62,6 +62,40 @@ fn where_machines_are_listed_any_other_is_refused_and_one_that_hides_too() {
 }
 
 #[test]
+fn a_machine_that_hides_which_it_is_is_none_of_those_listed() {
+    let digest = Sha256Digest::of(&[0; 64]);
+    let hidden = vlek().with(|setup| {
+        setup.policy = format!(
+            "{}\n[[machines]]\nname = \"rack 7\"\nsha256 = \"{digest}\"\n",
+            setup.policy
+        );
+    });
+    assert_eq!(hidden.appraise().facts().and_then(Facts::machine), None);
+    assert_eq!(hidden.refusal(), Ok(Code::MachineNotAllowed));
+}
+
+#[test]
+fn collateral_may_be_no_older_than_the_policy_asks() {
+    let of_age = |age: u64, limit: u64| {
+        Setup::new().with(|setup| {
+            setup.policy = format!("max-collateral-age-seconds = {limit}\n{}", setup.policy);
+            setup.now = setup.drafts.revocation_list.this_update.saturating_add(age);
+        })
+    };
+    let has_row = |setup: &Setup| {
+        let appraisal = setup.appraise();
+        appraisal
+            .rows()
+            .iter()
+            .any(|row| row.name() == "collateral-age")
+    };
+    assert!(!has_row(&Setup::new()));
+    assert!(has_row(&of_age(500, 500)));
+    assert!(of_age(500, 500).refusal().is_err());
+    assert_eq!(of_age(500, 499).refusal(), Ok(Code::CollateralStale));
+}
+
+#[test]
 fn a_missing_revocation_list_is_a_gap_or_a_refusal() {
     let without = || Setup::new().with(|setup| setup.with_revocation_list = false);
     let Verdict::VerifiedWithGaps(gaps) = without().appraise().verdict() else {
@@ -319,20 +353,22 @@ fn a_product_the_policy_does_not_list_is_refused() {
     assert_eq!(refusal, Ok(Code::ProductNotAllowed));
 }
 
+/// A report signed by a key that a cloud provider loads into any of its chips.
+fn vlek() -> Setup {
+    Setup::new()
+        .report_field(layout::CHIP_ID, &[0; 64])
+        .report_field(layout::KEY_INFO, &[1 << 2])
+        .with(|setup| {
+            setup.kind = KeyKind::Vlek;
+            let provider = ExtensionDraft::new(oid::CSP_ID, false, *b"\x16\x02CN");
+            let extensions = &mut setup.drafts.vcek.extensions;
+            extensions.retain(|it| it.oid != oid::HARDWARE_ID);
+            extensions.push(provider);
+        })
+}
+
 #[test]
 fn a_vlek_is_a_gap_unless_the_policy_wants_the_machine() {
-    let vlek = || {
-        Setup::new()
-            .report_field(layout::CHIP_ID, &[0; 64])
-            .report_field(layout::KEY_INFO, &[1 << 2])
-            .with(|setup| {
-                setup.kind = KeyKind::Vlek;
-                let provider = ExtensionDraft::new(oid::CSP_ID, false, *b"\x16\x02CN");
-                let extensions = &mut setup.drafts.vcek.extensions;
-                extensions.retain(|it| it.oid != oid::HARDWARE_ID);
-                extensions.push(provider);
-            })
-    };
     let attested = vlek().appraise().into_attested().unwrap();
     assert!(attested.gaps().contains(&Gap::MachineNotIdentified));
     let strict = vlek().snp_policy("require-machine-identity = true");

@@ -6,8 +6,9 @@ use super::super::{Appraisal, Code, Roots, Verdict, appraise};
 use crate::binding;
 use crate::bundle::{Bundle, TdxEvidence};
 use crate::dcap::fixtures::{Kind, Material, NUMBER, Setup as Quote};
-use crate::fixtures::{KEY_CONFIGURATION, Setup};
+use crate::fixtures::{KEY_CONFIGURATION, NOW, Setup};
 use crate::policy::{Policy, PolicyError, WeakenedRule};
+use crate::time::UnixSeconds;
 
 const REGISTERS: [&str; 5] = ["mrtd", "rtmr0", "rtmr1", "rtmr2", "rtmr3"];
 /// Where a report of TD 1.0 has its data (TDX DCAP, `sgx_report2_body_t`).
@@ -97,6 +98,27 @@ fn a_good_quote_is_verified_with_gaps() {
     assert_eq!(facts["platform"], "intel-tdx");
     assert!(facts["measurement"]["rtmr3"].is_string());
     assert!(appraisal.into_attested().is_ok());
+}
+
+#[test]
+fn each_piece_of_collateral_may_be_no_older_than_the_policy_asks() {
+    let earlier = UnixSeconds::new(NOW.get().saturating_sub(100));
+    let pieces: [fn(&mut Quote, UnixSeconds); 4] = [
+        |quote, at| quote.root_crl.this_update = at,
+        |quote, at| quote.pck_crl.this_update = at,
+        |quote, at| quote.tcb_info["issueDate"] = at.to_string().into(),
+        |quote, at| quote.qe_identity["issueDate"] = at.to_string().into(),
+    ];
+    let limit = |seconds: u64| {
+        policy(|text| text.insert_str(0, &format!("max-collateral-age-seconds = {seconds}\n")))
+    };
+    for piece in pieces {
+        let mut quote = quote();
+        assert!(judge(&quote, &limit(99)).into_attested().is_ok());
+        piece(&mut quote, earlier);
+        assert!(judge(&quote, &limit(100)).into_attested().is_ok());
+        assert_eq!(refusal(&quote, &limit(99)), Code::CollateralStale);
+    }
 }
 
 #[test]

@@ -24,7 +24,7 @@ pub(super) fn check(
 ) {
     let check = Check::GpuRevocation;
     let certificates = issued(devices, manifests);
-    match judge(&evidence.revocation_answers, &certificates, now) {
+    match judge(&evidence.revocation_answers, &certificates, now, recorder) {
         Err(error) => recorder.fail(check, error.code(), error.to_string()),
         Ok(0) => recorder.pass(check, format!("{} certificates", certificates.len())),
         Ok(missing) => match rules.revocation {
@@ -56,6 +56,7 @@ fn judge(
     answers: &[&[u8]],
     certificates: &[Issued<'_>],
     now: UnixSeconds,
+    recorder: &mut Recorder,
 ) -> Result<usize, AnswerError> {
     if answers.len() > MAX_ANSWERS {
         return Err(AnswerError::Format);
@@ -73,7 +74,7 @@ fn judge(
             .peekable();
         about.peek().ok_or(AnswerError::Unknown)?;
         for (certificate, issuer) in about {
-            answer.check(certificate, issuer, now)?;
+            recorder.collateral_issued(answer.check(certificate, issuer, now)?);
         }
     }
     let has_none = |pair: &&Issued<'_>| !answers.iter().any(|answer| is_about(answer, pair));
