@@ -10,7 +10,7 @@ use crate::identifiers::Sha256Digest;
 use crate::policy::{KeyConfigurationExpectations, Policy};
 use crate::snp::anchors::Anchors;
 use crate::time::UnixSeconds;
-use crate::{nitro, nvidia, tdx};
+use crate::{azure, nitro, nvidia, tdx, tpm};
 
 mod attested;
 pub(crate) mod check;
@@ -23,6 +23,7 @@ mod gap;
 mod gpus;
 mod node;
 mod render;
+mod tpms;
 mod verdict;
 
 pub use attested::{Attested, Refused};
@@ -52,10 +53,12 @@ pub fn appraise(bundle: &Bundle, policy: &Policy, roots: &Roots, now: UnixSecond
 /// are not compiled in are not trusted.
 #[derive(Clone, Debug)]
 pub struct Roots {
+    pub(crate) azure: azure::Anchors,
     pub(crate) snp: Anchors,
     pub(crate) nitro: nitro::Anchors,
     pub(crate) nvidia: nvidia::Anchors,
     pub(crate) tdx: tdx::Anchors,
+    pub(crate) tpm: tpm::Anchors,
 }
 
 impl Roots {
@@ -63,10 +66,12 @@ impl Roots {
     #[must_use]
     pub fn vendor() -> Self {
         Self {
+            azure: azure::Anchors::vendor(),
             snp: Anchors::amd(),
             nitro: nitro::Anchors::vendor(),
             nvidia: nvidia::Anchors::vendor(),
             tdx: tdx::Anchors::vendor(),
+            tpm: tpm::Anchors::vendor(),
         }
     }
 

@@ -31,6 +31,8 @@ use crate::tdx;
 use crate::time::UnixSeconds;
 use crate::tpm::{KeyCertificates, QuoteSignature, RegisterValues};
 
+pub(crate) use checks::verify;
+
 pub use anchors::Anchors;
 pub use claims::Claims;
 pub use hcl::{HclError, HclReport};
@@ -141,6 +143,6 @@ pub fn appraise(
 }
 
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;
 #[cfg(test)]
 mod tests;

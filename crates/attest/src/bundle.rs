@@ -7,6 +7,7 @@
 use core::fmt;
 
 use crate::appraisal::Code;
+use crate::azure::SnpEndorsement;
 use crate::identifiers::Sha256Digest;
 use crate::nitro;
 use crate::policy::Platform;
@@ -16,6 +17,7 @@ pub use crate::snp::SnpEvidence;
 
 pub mod gpu;
 mod label;
+pub mod tpm;
 mod wire;
 
 pub use label::Label;
@@ -109,9 +111,24 @@ impl Bundle {
         self.entry(Label::TlogProofMachine)
     }
 
+    /// The quote of a TPM.
+    #[must_use]
+    pub fn tpm_evidence(&self) -> Option<&[u8]> {
+        self.entry(Label::TpmEvidence)
+    }
+
+    /// What the firmware says was measured into the TPM.
+    #[must_use]
+    pub fn tpm_event_log(&self) -> Option<&[u8]> {
+        self.entry(Label::TpmEventLog)
+    }
+
     /// The evidence of the node's platform, with its collateral.
     #[must_use]
     pub fn platform_evidence(&self) -> PlatformEvidence<'_> {
+        if let Some(evidence) = self.azure() {
+            return PlatformEvidence::Azure(evidence);
+        }
         if let Some(evidence) = self.snp() {
             return PlatformEvidence::SevSnp(evidence);
         }
@@ -133,6 +150,18 @@ impl Bundle {
     /// The SEV-SNP report with its collateral.
     #[must_use]
     pub fn snp(&self) -> Option<SnpEvidence<'_>> {
+        let endorsement = self.snp_endorsement()?;
+        Some(SnpEvidence {
+            report: self.entry(Label::SnpReport)?,
+            kind: endorsement.kind,
+            leaf: endorsement.leaf,
+            intermediate: endorsement.intermediate,
+            root: endorsement.root,
+            revocation_list: endorsement.revocation_list,
+        })
+    }
+
+    fn snp_endorsement(&self) -> Option<SnpEndorsement<'_>> {
         let (kind, leaf, intermediate) = if let Some(vlek) = self.entry(Label::SnpVlek) {
             (KeyKind::Vlek, vlek, self.entry(Label::SnpAsvk)?)
         } else {
@@ -142,13 +171,25 @@ impl Bundle {
                 self.entry(Label::SnpAsk)?,
             )
         };
-        Some(SnpEvidence {
-            report: self.entry(Label::SnpReport)?,
+        Some(SnpEndorsement {
             kind,
             leaf,
             intermediate,
             root: self.entry(Label::SnpArk)?,
             revocation_list: self.entry(Label::SnpCrl),
+        })
+    }
+
+    fn azure(&self) -> Option<AzureEvidence<'_>> {
+        let tdx = self
+            .entry(Label::TdxQuote)
+            .zip(self.entry(Label::TdxCollateral));
+        Some(AzureEvidence {
+            report: self.entry(Label::AzureReport)?,
+            hardware: match tdx {
+                Some((quote, collateral)) => AzureHardware::Tdx { quote, collateral },
+                None => AzureHardware::Snp(self.snp_endorsement()?),
+            },
         })
     }
 
@@ -163,24 +204,37 @@ impl Bundle {
                 label: Label::KeyConfiguration,
             });
         }
-        let mut platforms = entries
+        let mut hardware = entries
             .iter()
-            .filter_map(|(label, _)| Some((*label, label.platform()?)));
-        let Some((first, platform)) = platforms.next() else {
+            .filter_map(|(label, _)| Some((*label, label.hardware()?)));
+        let Some((first, platform)) = hardware.next() else {
             return Err(BundleError::NoPlatformEvidence);
         };
-        if let Some((label, _)) = platforms.find(|(_, other)| *other != platform) {
+        if let Some((label, _)) = hardware.find(|(_, other)| *other != platform) {
             return Err(BundleError::Conflict { label, with: first });
         }
-        if has(Label::GpuCollateral) && !has(Label::GpuEvidence) {
-            return Err(BundleError::Missing {
-                label: Label::GpuEvidence,
-            });
+        for (part, of) in [
+            (Label::GpuCollateral, Label::GpuEvidence),
+            (Label::TpmEventLog, Label::TpmEvidence),
+            (Label::AzureReport, Label::TpmEvidence),
+        ] {
+            if has(part) && !has(of) {
+                return Err(BundleError::Missing { label: of });
+            }
+        }
+        // The paravisor's report holds the processor's, and a log of its registers.
+        let conflicts: &[_] = match platform {
+            Platform::AwsNitro => &[Label::AzureReport, Label::TpmEvidence],
+            _ if has(Label::AzureReport) => &[Label::SnpReport, Label::TdxEventLog],
+            _ => &[],
+        };
+        if let Some(&label) = conflicts.iter().find(|&&label| has(label)) {
+            return Err(BundleError::Conflict { label, with: first });
         }
         match platform {
-            Platform::AwsNitro => Ok(()),
             Platform::IntelTdx => Self::check_tdx(entries),
             Platform::SevSnp => Self::check_snp(entries),
+            _ => Ok(()),
         }
     }
 
@@ -209,7 +263,8 @@ impl Bundle {
             )
         };
         for label in [Label::SnpReport, leaf, intermediate, Label::SnpArk] {
-            if !has(label) {
+            let is_inside = label == Label::SnpReport && has(Label::AzureReport);
+            if !has(label) && !is_inside {
                 return Err(BundleError::Missing { label });
             }
         }
@@ -239,6 +294,9 @@ impl fmt::Debug for Bundle {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum PlatformEvidence<'a> {
+    /// The report of an Azure confidential VM's paravisor; the quote of its virtual
+    /// TPM is [`Bundle::tpm_evidence`].
+    Azure(AzureEvidence<'a>),
     /// An AWS Nitro attestation document.
     AwsNitro(nitro::Evidence<'a>),
     /// An Intel TDX quote with its collateral.
@@ -262,11 +320,44 @@ pub struct TdxEvidence<'a> {
     pub event_log: Option<&'a [u8]>,
 }
 
+/// The report of an Azure confidential VM's paravisor, and what endorses the hardware
+/// behind it, all unverified.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "callers make it; a field more is a new format"
+)]
+pub struct AzureEvidence<'a> {
+    /// The report, from the virtual TPM's storage.
+    pub report: &'a [u8],
+    /// What endorses the hardware.
+    pub hardware: AzureHardware<'a>,
+}
+
+/// What endorses the hardware behind a paravisor.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum AzureHardware<'a> {
+    /// The certificates of an SEV-SNP processor, whose report is in the paravisor's.
+    Snp(SnpEndorsement<'a>),
+    /// A TDX quote made of the paravisor's report.
+    Tdx {
+        /// The quote; zeros may be behind it.
+        quote: &'a [u8],
+        /// What Intel says about the platform: JSON, [`crate::dcap::CollateralFile`].
+        collateral: &'a [u8],
+    },
+}
+
 impl PlatformEvidence<'_> {
     /// Which platform.
     #[must_use]
     pub const fn platform(&self) -> Platform {
         match self {
+            Self::Azure(evidence) => match evidence.hardware {
+                AzureHardware::Snp(_) => Platform::AzureSevSnp,
+                AzureHardware::Tdx { .. } => Platform::AzureIntelTdx,
+            },
             Self::AwsNitro(_) => Platform::AwsNitro,
             Self::IntelTdx(_) => Platform::IntelTdx,
             Self::SevSnp(_) => Platform::SevSnp,
@@ -283,22 +374,30 @@ pub struct Builder {
 impl Builder {
     /// Adds SEV-SNP evidence.
     #[must_use]
-    pub fn snp(mut self, evidence: SnpEvidence<'_>) -> Self {
-        let (leaf, intermediate) = match evidence.kind {
+    pub fn snp(self, evidence: SnpEvidence<'_>) -> Self {
+        self.with(Label::SnpReport, evidence.report)
+            .snp_endorsement(&SnpEndorsement {
+                kind: evidence.kind,
+                leaf: evidence.leaf,
+                intermediate: evidence.intermediate,
+                root: evidence.root,
+                revocation_list: evidence.revocation_list,
+            })
+    }
+
+    fn snp_endorsement(self, endorsement: &SnpEndorsement<'_>) -> Self {
+        let (leaf, intermediate) = match endorsement.kind {
             KeyKind::Vcek => (Label::SnpVcek, Label::SnpAsk),
             KeyKind::Vlek => (Label::SnpVlek, Label::SnpAsvk),
         };
-        for (label, value) in [
-            (Label::SnpReport, Some(evidence.report)),
-            (leaf, Some(evidence.leaf)),
-            (intermediate, Some(evidence.intermediate)),
-            (Label::SnpArk, Some(evidence.root)),
-            (Label::SnpCrl, evidence.revocation_list),
-        ] {
-            self.entries
-                .extend(value.map(|value| (label, value.to_vec())));
+        let builder = self
+            .with(leaf, endorsement.leaf)
+            .with(intermediate, endorsement.intermediate)
+            .with(Label::SnpArk, endorsement.root);
+        match endorsement.revocation_list {
+            Some(list) => builder.with(Label::SnpCrl, list),
+            None => builder,
         }
-        self
     }
 
     /// Adds the log checkpoint that the report is bound to.
@@ -323,6 +422,30 @@ impl Builder {
     #[must_use]
     pub fn nitro(self, evidence: nitro::Evidence<'_>) -> Self {
         self.with(Label::NitroDocument, evidence.document)
+    }
+
+    /// Adds the report of an Azure confidential VM's paravisor.
+    #[must_use]
+    pub fn azure(self, evidence: AzureEvidence<'_>) -> Self {
+        let builder = self.with(Label::AzureReport, evidence.report);
+        match evidence.hardware {
+            AzureHardware::Snp(endorsement) => builder.snp_endorsement(&endorsement),
+            AzureHardware::Tdx { quote, collateral } => builder
+                .with(Label::TdxQuote, quote)
+                .with(Label::TdxCollateral, collateral),
+        }
+    }
+
+    /// Adds the quote of a TPM, [`tpm::Quote::encode`].
+    #[must_use]
+    pub fn tpm_evidence(self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.with(Label::TpmEvidence, bytes)
+    }
+
+    /// Adds what the firmware says was measured into the TPM.
+    #[must_use]
+    pub fn tpm_event_log(self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.with(Label::TpmEventLog, bytes)
     }
 
     /// Adds the GPU evidence that the report is bound to.
@@ -360,7 +483,7 @@ impl Builder {
         Bundle::parse(&wire::encode(&self.entries)?)
     }
 
-    fn with(mut self, label: Label, bytes: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn with(mut self, label: Label, bytes: impl Into<Vec<u8>>) -> Self {
         self.entries.push((label, bytes.into()));
         self
     }

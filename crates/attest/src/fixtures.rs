@@ -49,6 +49,7 @@ pub(crate) struct Setup {
     pub(crate) checkpoint: Option<Vec<u8>>,
     pub(crate) gpu_evidence: Option<Vec<u8>>,
     pub(crate) gpu_collateral: Option<Vec<u8>>,
+    pub(crate) tpm_evidence: Option<Vec<u8>>,
     pub(crate) policy: String,
     pub(crate) now: UnixSeconds,
     pub(crate) product: Product,
@@ -64,6 +65,11 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
+    /// The key of another chip.
+    pub(crate) fn other_vcek() -> SigningKey {
+        SigningKey::from_slice(&[8; 48]).unwrap()
+    }
+
     pub(crate) fn new() -> Self {
         let rsa = |der: &[u8]| RsaPrivateKey::from_pkcs8_der(der).unwrap();
         Self {
@@ -89,6 +95,7 @@ impl Setup {
             checkpoint: None,
             gpu_evidence: None,
             gpu_collateral: None,
+            tpm_evidence: None,
             policy: policy(""),
             now: NOW,
             product: Product::Genoa,
@@ -122,11 +129,11 @@ impl Setup {
     }
 
     pub(crate) fn report_bytes(&self) -> Vec<u8> {
-        let data = binding::report_data(
-            KEY_CONFIGURATION,
-            self.checkpoint.as_deref(),
-            self.gpu_evidence.as_deref(),
-        );
+        let (checkpoint, gpus) = (self.checkpoint.as_deref(), self.gpu_evidence.as_deref());
+        let data = match &self.tpm_evidence {
+            Some(tpm) => binding::report_data_with_tpm(KEY_CONFIGURATION, checkpoint, gpus, tpm),
+            None => binding::report_data(KEY_CONFIGURATION, checkpoint, gpus),
+        };
         let mut report = self.report.clone();
         if self.bind {
             report = report.with(layout::REPORT_DATA, &data);
@@ -152,6 +159,9 @@ impl Setup {
         }
         if let Some(evidence) = &self.gpu_evidence {
             builder = builder.gpu_evidence(evidence.clone());
+        }
+        if let Some(evidence) = &self.tpm_evidence {
+            builder = builder.tpm_evidence(evidence.clone());
         }
         if let Some(collateral) = &self.gpu_collateral {
             builder = builder.gpu_collateral(collateral.clone());

@@ -23,6 +23,8 @@ pub struct Policy {
     pub(crate) name: String,
     pub(crate) platforms: Vec<Platform>,
     pub(crate) measurements: Vec<ReferenceValue>,
+    /// Images that a TPM may have seen start.
+    pub(crate) boots: Vec<Boot>,
     pub(crate) expectations: KeyConfigurationExpectations,
     /// Machines that are allowed, by the digest of their identity; any if there are none.
     pub(crate) machines: Vec<NamedDigest>,
@@ -64,6 +66,7 @@ impl Policy {
             name: "strict default".to_owned(),
             platforms: vec![Platform::SevSnp],
             measurements: Vec::new(),
+            boots: Vec::new(),
             expectations: KeyConfigurationExpectations {
                 weights: Vec::new(),
                 configurations: Vec::new(),
@@ -140,6 +143,10 @@ impl Policy {
 pub enum Platform {
     /// AWS Nitro Enclaves.
     AwsNitro,
+    /// Intel TDX behind a paravisor of Azure.
+    AzureIntelTdx,
+    /// AMD SEV-SNP behind a paravisor of Azure.
+    AzureSevSnp,
     /// Intel TDX.
     IntelTdx,
     /// AMD SEV-SNP.
@@ -152,6 +159,7 @@ impl Platform {
     pub const fn registers(self) -> &'static [&'static str] {
         match self {
             Self::AwsNitro => &["pcr0", "pcr1", "pcr2"],
+            Self::AzureIntelTdx | Self::AzureSevSnp => &["paravisor"],
             Self::IntelTdx => &["mrtd", "rtmr0", "rtmr1", "rtmr2", "rtmr3"],
             Self::SevSnp => &["value"],
         }
@@ -162,6 +170,8 @@ impl fmt::Display for Platform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::AwsNitro => "aws-nitro",
+            Self::AzureIntelTdx => "azure-intel-tdx",
+            Self::AzureSevSnp => "azure-sev-snp",
             Self::IntelTdx => "intel-tdx",
             Self::SevSnp => "sev-snp",
         })
@@ -177,6 +187,8 @@ pub enum RequiredPart {
     Checkpoint,
     /// Verified evidence of the graphics processors.
     GpuEvidence,
+    /// A verified quote of a TPM.
+    TpmEvidence,
     /// A verified log proof of the machine.
     MachineProof,
     /// A verified log proof of the release.
@@ -202,6 +214,22 @@ impl ReferenceValue {
         let found = registers.iter().map(|(_, value)| value);
         platform == self.platform && found.eq(&self.registers)
     }
+}
+
+/// What an image measures into a TPM when it starts, with the name a person gave it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Boot {
+    pub(crate) name: String,
+    /// Values of [`Boot::REGISTERS`] in the SHA-256 bank.
+    pub(crate) registers: [Sha256Digest; 3],
+}
+
+impl Boot {
+    /// The registers that hold what was started (`spec/measurements.md`): programs,
+    /// initial file system and command line, sections of the unified image.
+    pub(crate) const REGISTERS: [u8; 3] = [4, 9, 11];
+    /// The registers into which only a host that adds something measures.
+    pub(crate) const ZERO: [u8; 2] = [12, 13];
 }
 
 /// A reference value with the name a person gave it.

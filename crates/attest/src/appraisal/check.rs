@@ -53,6 +53,8 @@ macro_rules! checks {
 pub(crate) enum Group {
     /// Azure confidential VMs.
     Azure,
+    /// What a TPM saw start.
+    Boot,
     /// A bundle as a whole.
     Bundle,
     /// Arm CCA.
@@ -284,12 +286,17 @@ checks! {
         EnclaveConfiguration = "enclave-configuration", WhenAsked, "are configuration and family the demanded ones?";
     }
 
+    Boot {
+        BootMeasurement = "boot-measurement", GapAllowed, "did the TPM see an image start that the policy lists?";
+    }
+
     Bundle {
         Measurement = "measurement", Required, "is it a program the policy lists?";
         CollateralAge = "collateral-age", WhenAsked, "is all collateral younger than the policy asks?";
         MachineAllowed = "machine-allowed", WhenAsked, "is it a machine the policy lists?";
         ReportData = "report-data", Required, "is the report bound to this key configuration?";
         Checkpoint = "checkpoint", GapAllowed, "is the report bound to a verified log checkpoint?";
+        TpmEvidence = "tpm-evidence", WhenAsked, "is the TPM beside the processor verified?";
         GpuEvidence = "gpu-evidence", GapAllowed, "are the graphics processors verified?";
         ReleaseLogged = "release-logged", GapAllowed, "does the public log hold the release?";
         MachineAdmitted = "machine-admitted", GapAllowed, "does the public log admit the machine?";

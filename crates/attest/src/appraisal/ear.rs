@@ -75,6 +75,7 @@ impl TrustVector {
     fn claim(&mut self, check: Check) -> &mut Tier {
         match check {
             Check::Measurement
+            | Check::BootMeasurement
             | Check::ReferenceValues
             | Check::ReleaseLogged
             | Check::TdRegisters

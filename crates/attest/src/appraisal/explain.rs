@@ -352,6 +352,12 @@ pub(crate) const fn explanation(check: Check) -> &'static str {
         Check::Measurement => {
             "It says which program runs. Only one that you, or somebody you trust, has looked at keeps what it is told to itself."
         }
+        Check::BootMeasurement => {
+            "A TPM holds digests of what the machine started, one after the other. Only an image that you, or somebody you trust, has looked at keeps what it is told to itself."
+        }
+        Check::TpmEvidence => {
+            "The policy wants a TPM beside the processor: it saw the firmware and the image start. It must have signed for this very key."
+        }
         Check::CollateralAge => {
             "A list of what is revoked says nothing about what was found since it was made, and a vendor may promise the next one for next year."
         }

@@ -2,7 +2,7 @@
 
 use crate::identifiers::{Measurement, Sha256Digest};
 use crate::policy::Platform;
-use crate::{nitro, snp, tdx};
+use crate::{azure, nitro, snp, tdx, tpm};
 
 /// What verified evidence says about the guest and its machine.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -12,6 +12,8 @@ pub struct Facts(PlatformClaims);
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum PlatformClaims {
+    /// The report of an Azure confidential VM's paravisor, with a quote of its virtual TPM.
+    Azure(Box<azure::Claims>),
     /// An AWS Nitro attestation document.
     AwsNitro(Box<nitro::Claims>),
     /// An Intel TDX quote.
@@ -24,7 +26,9 @@ impl Facts {
     /// Kind of confidential computing hardware.
     #[must_use]
     pub fn platform(&self) -> Platform {
-        match self.0 {
+        match &self.0 {
+            PlatformClaims::Azure(claims) if claims.tdx().is_some() => Platform::AzureIntelTdx,
+            PlatformClaims::Azure(_) => Platform::AzureSevSnp,
             PlatformClaims::AwsNitro(_) => Platform::AwsNitro,
             PlatformClaims::IntelTdx(_) => Platform::IntelTdx,
             PlatformClaims::SevSnp(_) => Platform::SevSnp,
@@ -37,6 +41,11 @@ impl Facts {
     pub fn registers(&self) -> Vec<(&'static str, Measurement)> {
         let names = self.platform().registers().iter().copied();
         match &self.0 {
+            PlatformClaims::Azure(claims) => {
+                let paravisor = claims.measurement().copied();
+                let paravisor = paravisor.unwrap_or(Measurement::new([0; Measurement::LEN]));
+                names.map(|name| (name, paravisor)).collect()
+            }
             PlatformClaims::AwsNitro(claims) => {
                 let value = |number| {
                     let register = claims.register(number).unwrap_or_default();
@@ -59,15 +68,13 @@ impl Facts {
     #[must_use]
     pub fn machine(&self) -> Option<Sha256Digest> {
         match &self.0 {
+            PlatformClaims::Azure(claims) => {
+                let of_snp = claims.snp().and_then(machine_of_snp);
+                of_snp.or_else(|| claims.tdx().and_then(machine_of_tdx))
+            }
             PlatformClaims::AwsNitro(_) => None,
-            PlatformClaims::IntelTdx(claims) => {
-                let ppid = hex::decode(claims.platform().ppid()).ok()?;
-                Some(Sha256Digest::of(&ppid))
-            }
-            PlatformClaims::SevSnp(claims) => {
-                let chip = claims.chip_id;
-                (!chip.is_zero()).then(|| Sha256Digest::of(chip.as_bytes()))
-            }
+            PlatformClaims::IntelTdx(claims) => machine_of_tdx(claims),
+            PlatformClaims::SevSnp(claims) => machine_of_snp(claims),
         }
     }
 
@@ -75,6 +82,7 @@ impl Facts {
     #[must_use]
     pub fn bound_data(&self) -> &[u8] {
         match &self.0 {
+            PlatformClaims::Azure(claims) => claims.tpm().map_or(&[], tpm::Claims::nonce),
             PlatformClaims::AwsNitro(claims) => claims.user_data().unwrap_or_default(),
             PlatformClaims::IntelTdx(claims) => claims.report_data().as_bytes(),
             PlatformClaims::SevSnp(claims) => claims.report_data().as_bytes(),
@@ -85,6 +93,22 @@ impl Facts {
     #[must_use]
     pub fn claims(&self) -> &PlatformClaims {
         &self.0
+    }
+}
+
+fn machine_of_tdx(claims: &tdx::Claims) -> Option<Sha256Digest> {
+    let ppid = hex::decode(claims.platform().ppid()).ok()?;
+    Some(Sha256Digest::of(&ppid))
+}
+
+fn machine_of_snp(claims: &snp::Claims) -> Option<Sha256Digest> {
+    let chip = claims.chip_id;
+    (!chip.is_zero()).then(|| Sha256Digest::of(chip.as_bytes()))
+}
+
+impl From<azure::Claims> for Facts {
+    fn from(claims: azure::Claims) -> Self {
+        Self(PlatformClaims::Azure(Box::new(claims)))
     }
 }
 

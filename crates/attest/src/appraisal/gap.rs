@@ -8,6 +8,8 @@ use crate::policy::{WeakenedRule, Weakening};
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Gap {
+    /// Nobody said which image the TPM should have seen start.
+    BootNotCompared,
     /// The report is bound to no log checkpoint, so nothing says how old it is.
     CheckpointAbsent,
     /// A checkpoint is there and bound, and this version cannot verify it.
@@ -77,6 +79,7 @@ impl Gap {
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::CheckpointAbsent => "checkpoint-absent",
+            Self::BootNotCompared => "boot-not-compared",
             Self::CheckpointNotVerified => "checkpoint-not-verified",
             Self::EnclaveProvisionKey => "enclave-provision-key",
             Self::GpuEvidenceAbsent => "gpu-evidence-absent",
@@ -115,6 +118,7 @@ impl Gap {
             Self::CheckpointNotVerified => "a log checkpoint is bound to the report, but this version cannot verify it".into(),
             Self::EnclaveProvisionKey => "the enclave may use the provisioning key, which names the platform across owners".into(),
             Self::GpuEvidenceAbsent => "no GPU evidence is bound to the report, so a GPU, if one is used, is unverified".into(),
+            Self::BootNotCompared => "nobody said which image the TPM should have seen start, so its registers were not compared".into(),
             Self::GpuFabricNotVerified => "switches between GPUs, or GPUs behind switches, are not in the evidence".into(),
             Self::GpuFirmwareIdAbsent => "the device's report does not name the firmware that made it".into(),
             Self::GpuMeasurementsNotCompared => "not every reference manifest of the device is there, so its measurements were not compared".into(),

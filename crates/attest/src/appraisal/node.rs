@@ -4,7 +4,7 @@ use subtle::ConstantTimeEq;
 
 use super::check::{Check, Group, Recorder};
 use super::gpus::check_gpus;
-use super::{Code, Facts, Gap, Origin, Roots, list};
+use super::{Code, Facts, Gap, Origin, Roots, list, tpms};
 use crate::binding;
 use crate::bundle::{Bundle, PlatformEvidence, TdxEvidence};
 use crate::dcap::CollateralFile;
@@ -31,10 +31,11 @@ pub(super) fn run_checks(
         list(policy.platforms.iter()),
         platform.to_string(),
     );
-    let facts = verify_platform(&evidence, policy, roots, now, recorder)?;
+    let facts = verify_platform(&evidence, bundle, policy, roots, now, recorder)?;
     check_measurement(&facts, policy, recorder);
     check_machine(&facts, policy, recorder);
     check_binding(&facts, bundle, recorder);
+    tpms::check_beside(platform, bundle, policy, roots, now, recorder);
     check_gpus(bundle, policy, roots, now, recorder);
     check_parts(bundle, policy, recorder);
     check_collateral_age(policy, now, recorder);
@@ -45,12 +46,16 @@ pub(super) fn run_checks(
 /// Runs the checks of the platform the evidence is of.
 fn verify_platform(
     evidence: &PlatformEvidence<'_>,
+    bundle: &Bundle,
     policy: &Policy,
     roots: &Roots,
     now: UnixSeconds,
     recorder: &mut Recorder,
 ) -> Option<Facts> {
     match evidence {
+        PlatformEvidence::Azure(evidence) => {
+            tpms::verify_azure(evidence, bundle, policy, roots, now, recorder).map(Facts::from)
+        }
         PlatformEvidence::AwsNitro(evidence) => {
             recorder.expect(&[Group::Nitro]);
             nitro::verify(evidence, &policy.nitro, &roots.nitro, now, recorder).map(Facts::from)
@@ -164,11 +169,16 @@ fn check_machine(facts: &Facts, policy: &Policy, recorder: &mut Recorder) {
 }
 
 fn check_binding(facts: &Facts, bundle: &Bundle, recorder: &mut Recorder) {
-    let expected = binding::report_data(
-        bundle.key_configuration(),
-        bundle.checkpoint(),
-        bundle.gpu_evidence(),
-    );
+    let (key, checkpoint) = (bundle.key_configuration(), bundle.checkpoint());
+    let gpus = bundle.gpu_evidence();
+    let expected = match (facts.platform(), bundle.tpm_evidence()) {
+        // The quote itself is what is bound, and has less room.
+        (Platform::AzureIntelTdx | Platform::AzureSevSnp, _) => {
+            binding::short_report_data(key, checkpoint, gpus).to_vec()
+        }
+        (_, None) => binding::report_data(key, checkpoint, gpus).to_vec(),
+        (_, Some(tpm)) => binding::report_data_with_tpm(key, checkpoint, gpus, tpm).to_vec(),
+    };
     let actual = facts.bound_data();
     recorder.compare(
         Check::ReportData,
@@ -251,6 +261,8 @@ fn check_host(platform: Platform, origin: Origin, recorder: &mut Recorder) {
         return;
     }
     let (grounds, why): (&[Check], _) = match platform {
+        // What it rests on is checked with the report of the paravisor.
+        Platform::AzureIntelTdx | Platform::AzureSevSnp => return,
         Platform::AwsNitro => (
             &[Check::NitroChain, Check::NitroSignature, Check::NitroDebug],
             "an enclave apart from its parent instance, not in debug mode",

@@ -183,6 +183,7 @@ fn facts_json(facts: &Facts) -> Value {
         "platform": facts.platform().to_string(),
         "measurement": registers.collect::<serde_json::Map<_, _>>(),
         "claims": match facts.claims() {
+            PlatformClaims::Azure(claims) => json!(claims),
             PlatformClaims::AwsNitro(claims) => json!(claims),
             PlatformClaims::IntelTdx(claims) => json!(claims),
             PlatformClaims::SevSnp(claims) => json!(claims),

@@ -13,10 +13,12 @@ use crate::fixtures::{NOW, Setup};
 use crate::policy::Platform;
 use crate::snp::{Product, layout};
 
+mod azure;
 mod gpu;
 mod nitro;
 mod nodes;
 mod tdx;
+mod tpm;
 
 mod rules;
 mod verdict;

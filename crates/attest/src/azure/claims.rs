@@ -7,11 +7,12 @@ use super::checks::{Verified, quoted_report_data};
 use super::hcl::{HclReport, ReportKind};
 use super::runtime::RuntimeData;
 use super::{Evidence, Hardware};
+use crate::identifiers::Measurement;
 use crate::{snp, tdx, tpm};
 
 /// What the parts say that are bound to one another. Without a verified hardware
 /// report (`snp` or `tdx`) nobody vouches for any of it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Claims {
     hcl: HclClaims,
     #[serde(rename = "runtime_claims")]
@@ -34,7 +35,7 @@ pub struct Claims {
     tpm: Option<tpm::Claims>,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 struct HclClaims {
     version: u32,
     report_size: u32,
@@ -99,6 +100,13 @@ impl Claims {
     #[must_use]
     pub fn tdx(&self) -> Option<&tdx::Claims> {
         self.tdx.as_ref()
+    }
+
+    /// What the verified hardware started: the paravisor.
+    #[must_use]
+    pub fn measurement(&self) -> Option<&Measurement> {
+        let snp = self.snp.as_ref().map(snp::Claims::measurement);
+        snp.or_else(|| self.tdx.as_ref().map(tdx::Claims::measurement))
     }
 
     /// What the virtual TPM's quote says.

@@ -1,6 +1,7 @@
 //! What an appraisal of an Azure confidential VM demands.
 
 use crate::identifiers::Measurement;
+use crate::policy::{Policy, Weakening};
 use crate::snp;
 use crate::tdx;
 use crate::tpm::{self, Requirement};
@@ -17,6 +18,8 @@ pub struct Rules {
     pub(super) tpm: tpm::Rules,
     pub(super) user_data: Option<[u8; 64]>,
     pub(super) secure_boot: bool,
+    /// What the policy that the rules for the hardware are of says it loosens.
+    pub(super) weakened: Vec<Weakening>,
 }
 
 impl Rules {
@@ -36,6 +39,17 @@ impl Rules {
                 .key_certificate(Requirement::IfPresent),
             user_data: None,
             secure_boot: false,
+            weakened: Vec::new(),
+        }
+    }
+
+    /// What a policy demands of the hardware; the rest as in [`Rules::strict`].
+    pub(crate) fn of_policy(policy: &Policy) -> Self {
+        Self {
+            snp: policy.snp.clone(),
+            tdx: policy.tdx.clone(),
+            weakened: policy.weakened.clone(),
+            ..Self::strict()
         }
     }
 

@@ -8,6 +8,8 @@ use crate::policy::Platform;
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Label {
+    /// Report of the paravisor of an Azure confidential VM.
+    AzureReport,
     /// A witnessed log checkpoint.
     Checkpoint,
     /// Evidence of the node's graphics processors.
@@ -42,11 +44,15 @@ pub enum Label {
     TlogProofMachine,
     /// Log proof of the release.
     TlogProofRelease,
+    /// What the firmware says was measured into the TPM.
+    TpmEventLog,
+    /// A TPM's quote with its key.
+    TpmEvidence,
 }
 
 impl Label {
     /// Every label, in the order of the deterministic encoding.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 20] = [
         Self::SnpArk,
         Self::SnpAsk,
         Self::SnpCrl,
@@ -56,8 +62,11 @@ impl Label {
         Self::TdxQuote,
         Self::Checkpoint,
         Self::SnpReport,
+        Self::AzureReport,
         Self::GpuEvidence,
+        Self::TpmEvidence,
         Self::TdxEventLog,
+        Self::TpmEventLog,
         Self::GpuCollateral,
         Self::NitroDocument,
         Self::TdxCollateral,
@@ -70,6 +79,7 @@ impl Label {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::AzureReport => "azure-report",
             Self::Checkpoint => "checkpoint",
             Self::GpuEvidence => "gpu-evidence",
             Self::GpuCollateral => "gpu-collateral",
@@ -87,6 +97,8 @@ impl Label {
             Self::TdxQuote => "tdx-quote",
             Self::TlogProofMachine => "tlog-proof-machine",
             Self::TlogProofRelease => "tlog-proof-release",
+            Self::TpmEventLog => "tpm-event-log",
+            Self::TpmEvidence => "tpm-evidence",
         }
     }
 
@@ -94,6 +106,7 @@ impl Label {
     #[must_use]
     pub const fn media_type(self) -> &'static str {
         match self {
+            Self::AzureReport => "application/vnd.subrosa.azure-report",
             Self::Checkpoint => "application/vnd.subrosa.checkpoint",
             Self::GpuEvidence => "application/vnd.subrosa.gpu-evidence",
             Self::GpuCollateral => "application/vnd.subrosa.gpu-collateral",
@@ -109,6 +122,8 @@ impl Label {
             Self::TdxEventLog => "application/vnd.subrosa.tdx-event-log",
             Self::TdxQuote => "application/vnd.subrosa.tdx-quote",
             Self::TlogProofMachine | Self::TlogProofRelease => "application/vnd.subrosa.tlog-proof",
+            Self::TpmEventLog => "application/vnd.subrosa.tpm-event-log",
+            Self::TpmEvidence => "application/vnd.subrosa.tpm-evidence",
         }
     }
 
@@ -118,18 +133,24 @@ impl Label {
         match self {
             Self::SnpReport => 0x4A0,
             Self::SnpArk | Self::SnpAsk | Self::SnpAsvk | Self::SnpVcek | Self::SnpVlek => 8 * 1024,
-            Self::Checkpoint | Self::KeyConfiguration | Self::NitroDocument | Self::TdxQuote => {
-                16 * 1024
+            Self::AzureReport
+            | Self::Checkpoint
+            | Self::KeyConfiguration
+            | Self::NitroDocument
+            | Self::TdxQuote => 16 * 1024,
+            Self::SnpCrl | Self::TlogProofMachine | Self::TlogProofRelease | Self::TpmEvidence => {
+                32 * 1024
             }
-            Self::SnpCrl | Self::TlogProofMachine | Self::TlogProofRelease => 32 * 1024,
-            Self::GpuCollateral | Self::GpuEvidence | Self::TdxCollateral | Self::TdxEventLog => {
-                128 * 1024
-            }
+            Self::GpuCollateral
+            | Self::GpuEvidence
+            | Self::TdxCollateral
+            | Self::TdxEventLog
+            | Self::TpmEventLog => 128 * 1024,
         }
     }
 
-    /// The platform whose evidence, or collateral for it, the part is.
-    pub(super) const fn platform(self) -> Option<Platform> {
+    /// The hardware whose evidence, or collateral for it, the part is.
+    pub(super) const fn hardware(self) -> Option<Platform> {
         match self {
             Self::NitroDocument => Some(Platform::AwsNitro),
             Self::SnpArk
@@ -140,12 +161,15 @@ impl Label {
             | Self::SnpVcek
             | Self::SnpVlek => Some(Platform::SevSnp),
             Self::TdxCollateral | Self::TdxEventLog | Self::TdxQuote => Some(Platform::IntelTdx),
-            Self::Checkpoint
+            Self::AzureReport
+            | Self::Checkpoint
             | Self::GpuCollateral
             | Self::GpuEvidence
             | Self::KeyConfiguration
             | Self::TlogProofMachine
-            | Self::TlogProofRelease => None,
+            | Self::TlogProofRelease
+            | Self::TpmEventLog
+            | Self::TpmEvidence => None,
         }
     }
 

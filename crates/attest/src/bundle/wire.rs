@@ -15,7 +15,7 @@ pub(super) const COLLECTION_TYPE: &str = "tag:subrosa.dev,2026:evidence-bundle/1
 const COLLECTION_TYPE_KEY: &str = "__cmwc_t";
 
 /// Labels of platforms to come start with these; the rest of them is theirs.
-const OTHER_PLATFORMS: [&str; 6] = ["cca-", "nitro-", "psa-", "sgx-", "tdx-", "tpm-"];
+const OTHER_PLATFORMS: [&str; 7] = ["azure-", "cca-", "nitro-", "psa-", "sgx-", "tdx-", "tpm-"];
 
 const MAX_LABEL_SHOWN: usize = 64;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::{
-    KeyConfigurationExpectations, NamedDigest, Platform, Policy, PolicyError, ReferenceValue,
+    Boot, KeyConfigurationExpectations, NamedDigest, Platform, Policy, PolicyError, ReferenceValue,
     RequiredPart, WeakenedRule, Weakening, defaults,
 };
 use crate::identifiers::{BlockId, KeyDigest, Measurement, Sha256Digest};
@@ -21,6 +21,8 @@ pub(super) struct File {
     platforms: Vec<Platform>,
     #[serde(default)]
     measurements: Vec<MeasurementEntry>,
+    #[serde(default)]
+    boots: Vec<BootEntry>,
     #[serde(default)]
     weights: Vec<DigestEntry>,
     #[serde(default)]
@@ -182,6 +184,15 @@ struct MeasurementEntry {
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BootEntry {
+    name: String,
+    pcr4: Sha256Digest,
+    pcr9: Sha256Digest,
+    pcr11: Sha256Digest,
+}
+
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct DigestEntry {
     name: String,
@@ -271,6 +282,7 @@ impl File {
             name: self.name,
             platforms: self.platforms,
             measurements: measurements(self.measurements)?,
+            boots: boots(self.boots)?,
             expectations: KeyConfigurationExpectations {
                 weights: named_digests(self.weights)?,
                 configurations: named_digests(self.configurations)?,
@@ -448,6 +460,23 @@ impl MeasurementEntry {
             registers,
         })
     }
+}
+
+fn boots(entries: Vec<BootEntry>) -> Result<Vec<Boot>, PolicyError> {
+    let mut boots = Vec::new();
+    for entry in entries {
+        check_text("name", &entry.name)?;
+        let registers = [entry.pcr4, entry.pcr9, entry.pcr11];
+        if registers.iter().any(Sha256Digest::is_zero) {
+            return Err(PolicyError::ZeroMeasurement);
+        }
+        boots.push(Boot {
+            name: entry.name,
+            registers,
+        });
+    }
+    check_unique(&boots.iter().map(|boot| boot.registers).collect::<Vec<_>>())?;
+    Ok(boots)
 }
 
 fn named_digests(entries: Vec<DigestEntry>) -> Result<Vec<NamedDigest>, PolicyError> {

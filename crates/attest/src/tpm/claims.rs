@@ -13,6 +13,8 @@ use crate::signature::PublicKey;
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Claims {
     attest: AttestClaims,
+    #[serde(skip)]
+    nonce: Vec<u8>,
     /// `TPMA_OBJECT` of the attestation key, if it is known.
     ak_attributes: Option<String>,
     /// The hierarchy of which the attestation key is a primary key, if it is one.
@@ -62,12 +64,19 @@ impl Claims {
                 pcr_digest: hex::encode(&quote.pcr_digest),
                 length: quote.message().len(),
             },
+            nonce: quote.extra_data.clone(),
             ak_attributes: public.map(|public| format!("{:#x}", public.attributes.0)),
             ak_hierarchy: public.and_then(|public| public.hierarchy(&quote.qualified_signer)),
             pcr_digest_ok: None,
             pcrs: None,
             events: Vec::new(),
         }
+    }
+
+    /// The nonce that was quoted: `extraData`.
+    #[must_use]
+    pub fn nonce(&self) -> &[u8] {
+        &self.nonce
     }
 
     /// The values of the quoted registers, if they were given and are those that

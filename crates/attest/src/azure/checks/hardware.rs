@@ -152,6 +152,7 @@ fn verify_snp(
     };
     let policy = Policy {
         snp: rules.snp.clone(),
+        weakened: rules.weakened.clone(),
         ..Policy::strict_default()
     };
     snp::checks::verify(&evidence, &policy, &anchors.snp, now, recorder)
