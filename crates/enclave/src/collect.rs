@@ -18,7 +18,7 @@ use crate::run::StartError;
 /// [`StartError`] if there is none, or the folder cannot be made.
 pub fn collect(config: &Path, folder: &Path, bytes: [u8; 64]) -> Result<(), StartError> {
     let config = Config::load(config)?;
-    let machine = Machine::open(config.platform(), config.gpus())?;
+    let machine = Machine::open(config.platform(), config.gpus(), config.tpm())?;
     let failed = |error: std::io::Error| StartError::System {
         action: "write the evidence into a new folder",
         reason: error.to_string(),

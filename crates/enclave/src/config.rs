@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
-pub use subrosa_evidence::settings::{GpuSettings, PlatformSettings};
+pub use subrosa_evidence::settings::{GpuSettings, PlatformSettings, TpmSettings};
 use thiserror::Error;
 
 pub use engine::{
@@ -188,6 +188,12 @@ impl Config {
     pub fn gpus(&self) -> Option<&GpuSettings> {
         self.file.gpus.as_ref()
     }
+
+    /// A TPM beside the platform.
+    #[must_use]
+    pub fn tpm(&self) -> Option<&TpmSettings> {
+        self.file.tpm.as_ref()
+    }
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -205,6 +211,7 @@ struct File {
     sampling: SamplingDefaults,
     platform: PlatformSettings,
     gpus: Option<GpuSettings>,
+    tpm: Option<TpmSettings>,
 }
 
 /// Where the service listens.

@@ -203,8 +203,9 @@ async fn start(
 /// evidence is tried with a key of nobody.
 async fn open_machine(config: &Config) -> Result<Arc<Machine>, StartError> {
     let (platform, gpus) = (config.platform().clone(), config.gpus().cloned());
+    let tpm = config.tpm().cloned();
     let open = move || {
-        let machine = Machine::open(&platform, gpus.as_ref())?;
+        let machine = Machine::open(&platform, gpus.as_ref(), tpm.as_ref())?;
         machine.bundle(b"\0")?;
         Ok::<_, CollectError>(Arc::new(machine))
     };

@@ -112,7 +112,7 @@ fn run(events: Vec<Event>, ends: bool) -> Running {
 
 async fn begin(config: &Config, engine: Arc<Scripted>) -> SocketAddr {
     let log = Log::to(std::io::sink());
-    let machine = Arc::new(Machine::open(config.platform(), None).unwrap());
+    let machine = Arc::new(Machine::open(config.platform(), None, None).unwrap());
     let models = model_entries(&engine.models());
     let epochs = Epochs::new(config, models, machine, Clock::system(), log.clone());
     epochs.renew().unwrap();

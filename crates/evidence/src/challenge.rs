@@ -2,7 +2,7 @@
 //! "Binding".
 
 use subrosa_attest::Sha256Digest;
-use subrosa_attest::binding::{report_data, short_report_data};
+use subrosa_attest::binding::{report_data, report_data_with_tpm, short_report_data, tpm_nonce};
 use subrosa_attest::nvidia::{absent_checkpoint, expected_nonce};
 
 /// The bytes that hardware signs, in the lengths that it takes.
@@ -27,6 +27,35 @@ impl Challenge {
             report_data: report_data(key_configuration, checkpoint, gpu_evidence),
             short: short_report_data(key_configuration, checkpoint, gpu_evidence),
             device_nonce: expected_nonce(&Sha256Digest::of(key_configuration), &checkpoint_digest),
+        }
+    }
+
+    /// For a TPM beside the platform of a node with this key and checkpoint.
+    #[must_use]
+    pub fn beside(key_configuration: &[u8], checkpoint: Option<&[u8]>) -> Self {
+        Self {
+            short: tpm_nonce(key_configuration, checkpoint),
+            ..Self::binding(key_configuration, checkpoint, None)
+        }
+    }
+
+    /// The same as [`Challenge::binding`] for a platform that also vouches for the
+    /// evidence of a TPM beside it.
+    #[must_use]
+    pub fn with_tpm(
+        key_configuration: &[u8],
+        checkpoint: Option<&[u8]>,
+        gpu_evidence: Option<&[u8]>,
+        tpm_evidence: &[u8],
+    ) -> Self {
+        Self {
+            report_data: report_data_with_tpm(
+                key_configuration,
+                checkpoint,
+                gpu_evidence,
+                tpm_evidence,
+            ),
+            ..Self::binding(key_configuration, checkpoint, gpu_evidence)
         }
     }
 

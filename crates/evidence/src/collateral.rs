@@ -32,6 +32,7 @@ impl Files {
             ..Self::default()
         };
         match platform {
+            PlatformSettings::Azure(azure) => files.snp = Some(azure.snp()),
             PlatformSettings::Snp(snp) => files.snp = Some(snp.clone()),
             PlatformSettings::Tdx(tdx) => files.tdx = Some(tdx.collateral.clone()),
             _ => {}

@@ -4,7 +4,9 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use subrosa_attest::bundle::{Builder, TdxEvidence, gpu};
+use subrosa_attest::azure::SnpEndorsement;
+use subrosa_attest::bundle::tpm::Quote;
+use subrosa_attest::bundle::{AzureEvidence, AzureHardware, Builder, TdxEvidence, gpu};
 use subrosa_attest::nvidia::{Device, DeviceKind};
 use subrosa_attest::{Bundle, UnixSeconds, nitro};
 
@@ -12,8 +14,9 @@ use crate::challenge::Challenge;
 use crate::collateral::Files;
 use crate::deadline::Deadline;
 use crate::error::CollectError;
-use crate::settings::{GpuSettings, PlatformSettings};
+use crate::settings::{GpuSettings, PlatformSettings, TpmSettings};
 use crate::snp::Table;
+use crate::tpm::Tpm;
 
 /// A source of evidence.
 pub trait Collector: Send {
@@ -30,6 +33,13 @@ pub trait Collector: Send {
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Evidence {
+    /// The report of an Azure confidential VM's paravisor.
+    Azure {
+        /// The report, as the virtual TPM stores it.
+        report: Vec<u8>,
+        /// The virtual TPM's quote.
+        quote: TpmEvidence,
+    },
     /// An Arm CCA attestation token.
     Cca {
         /// The token.
@@ -93,6 +103,8 @@ pub struct TpmEvidence {
     pub key: Vec<u8>,
     /// Certificate of that key from the TPM's storage, DER, padded with zeros.
     pub certificate: Option<Vec<u8>>,
+    /// Certificates above it, DER.
+    pub authorities: Vec<Vec<u8>>,
     /// Values of the quoted registers, SHA-256, in ascending order.
     pub registers: Vec<(u8, [u8; 32])>,
     /// What the firmware says was measured into them.
@@ -104,6 +116,7 @@ impl Evidence {
     #[must_use]
     pub const fn platform(&self) -> &'static str {
         match self {
+            Self::Azure { .. } => "Azure",
             Self::Cca { .. } => "Arm CCA",
             Self::Nitro { .. } => "AWS Nitro",
             Self::Nvidia { .. } => "NVIDIA",
@@ -120,6 +133,10 @@ impl Evidence {
         let mut files = Vec::new();
         let mut add = |name: &str, bytes: &[u8]| files.push((name.to_owned(), bytes.to_vec()));
         match self {
+            Self::Azure { report, quote } => {
+                add("azure-report.bin", report);
+                files.extend(quote.files());
+            }
             Self::Cca { token } => add("cca-token.cbor", token),
             Self::Nitro { document } => add("nitro-document.cbor", document),
             Self::Nvidia { devices } => {
@@ -139,26 +156,46 @@ impl Evidence {
                     add("tdx-event-log.bin", log);
                 }
             }
-            Self::Tpm(tpm) => {
-                add("tpm-quote.bin", &tpm.quote);
-                add("tpm-signature.bin", &tpm.signature);
-                add("tpm-key.bin", &tpm.key);
-                add("tpm-registers.txt", tpm.registers_text().as_bytes());
-                for (name, part) in [
-                    ("tpm-key-certificate.der", &tpm.certificate),
-                    ("tpm-event-log.bin", &tpm.event_log),
-                ] {
-                    if let Some(part) = part {
-                        add(name, part);
-                    }
-                }
-            }
+            Self::Tpm(tpm) => files.extend(tpm.files()),
         }
         files
     }
 }
 
 impl TpmEvidence {
+    fn files(&self) -> Vec<(String, Vec<u8>)> {
+        let mut files = vec![
+            ("tpm-quote.bin", self.quote.clone()),
+            ("tpm-signature.bin", self.signature.clone()),
+            ("tpm-key.bin", self.key.clone()),
+            ("tpm-registers.txt", self.registers_text().into_bytes()),
+        ];
+        for (name, part) in [
+            ("tpm-key-certificate.der", &self.certificate),
+            ("tpm-event-log.bin", &self.event_log),
+        ] {
+            files.extend(part.clone().map(|part| (name, part)));
+        }
+        let files = files.into_iter();
+        files.map(|(name, part)| (name.to_owned(), part)).collect()
+    }
+
+    /// The quote as a bundle holds it.
+    fn encode(&self) -> Vec<u8> {
+        let values = self.registers.iter();
+        let certificates = self.certificate.iter().chain(&self.authorities);
+        Quote {
+            message: &self.quote,
+            signature: &self.signature,
+            public: &self.key,
+            values: values
+                .map(|(number, value)| (*number, &value[..]))
+                .collect(),
+            certificates: certificates.map(Vec::as_slice).collect(),
+        }
+        .encode()
+    }
+
     /// One line for each register: its number, and its value in hexadecimal.
     fn registers_text(&self) -> String {
         let line = |(number, value): &(u8, [u8; 32])| format!("{number} {}\n", hex::encode(value));
@@ -170,6 +207,7 @@ impl TpmEvidence {
 pub struct Machine {
     platform: Mutex<Deadline>,
     gpus: Option<Mutex<Deadline>>,
+    tpm: Option<Mutex<Deadline>>,
     files: Files,
     now: fn() -> UnixSeconds,
 }
@@ -186,8 +224,12 @@ impl Machine {
     pub fn open(
         platform: &PlatformSettings,
         gpus: Option<&GpuSettings>,
+        tpm: Option<&TpmSettings>,
     ) -> Result<Self, CollectError> {
         let mut machine = Self::new(crate::settings::open_platform(platform)?);
+        if let Some(tpm) = tpm {
+            machine = machine.with_tpm(Box::new(Tpm::open(tpm)?));
+        }
         if let Some(gpus) = gpus {
             machine = machine.with_gpus(crate::settings::open_gpus(gpus)?);
         }
@@ -201,6 +243,7 @@ impl Machine {
         Self {
             platform: Mutex::new(Deadline::new(platform, Self::DEADLINE)),
             gpus: None,
+            tpm: None,
             files: Files::default(),
             now: system_time,
         }
@@ -210,6 +253,13 @@ impl Machine {
     #[must_use]
     pub fn with_gpus(mut self, gpus: Box<dyn Collector>) -> Self {
         self.gpus = Some(Mutex::new(Deadline::new(gpus, Self::DEADLINE)));
+        self
+    }
+
+    /// The same with this TPM beside the platform.
+    #[must_use]
+    pub fn with_tpm(mut self, tpm: Box<dyn Collector>) -> Self {
+        self.tpm = Some(Mutex::new(Deadline::new(tpm, Self::DEADLINE)));
         self
     }
 
@@ -244,7 +294,19 @@ impl Machine {
             }
             gpu_evidence = Some(bytes);
         }
-        let challenge = Challenge::binding(key_configuration, None, gpu_evidence.as_deref());
+        let gpu_evidence = gpu_evidence.as_deref();
+        let challenge = if let Some(tpm) = &self.tpm {
+            let evidence = collect(tpm, &Challenge::beside(key_configuration, None))?;
+            let Evidence::Tpm(quote) = &evidence else {
+                return Err(CollectError::NotInBundle {
+                    platform: evidence.platform(),
+                });
+            };
+            builder = add_quote(builder, quote);
+            Challenge::with_tpm(key_configuration, None, gpu_evidence, &quote.encode())
+        } else {
+            Challenge::binding(key_configuration, None, gpu_evidence)
+        };
         let evidence = collect(&self.platform, &challenge)?;
         Ok(self.add(builder, &evidence)?.build()?)
     }
@@ -257,7 +319,7 @@ impl Machine {
     /// [`CollectError`].
     pub fn evidence(&self, bytes: [u8; 64]) -> Result<Vec<Evidence>, CollectError> {
         let challenge = Challenge::of_bytes(bytes);
-        [Some(&self.platform), self.gpus.as_ref()]
+        [Some(&self.platform), self.gpus.as_ref(), self.tpm.as_ref()]
             .into_iter()
             .flatten()
             .map(|collector| collect(collector, &challenge))
@@ -266,6 +328,20 @@ impl Machine {
 
     fn add(&self, builder: Builder, evidence: &Evidence) -> Result<Builder, CollectError> {
         Ok(match evidence {
+            Evidence::Azure { report, quote } => {
+                let certificates = self.files.snp(&Table::default(), (self.now)())?;
+                let endorsed = certificates.with_report(report);
+                add_quote(builder, quote).azure(AzureEvidence {
+                    report,
+                    hardware: AzureHardware::Snp(SnpEndorsement {
+                        kind: endorsed.kind,
+                        leaf: endorsed.leaf,
+                        intermediate: endorsed.intermediate,
+                        root: endorsed.root,
+                        revocation_list: endorsed.revocation_list,
+                    }),
+                })
+            }
             Evidence::Nitro { document } => builder.nitro(nitro::Evidence { document }),
             Evidence::Snp {
                 report,
@@ -291,10 +367,19 @@ impl Machine {
     }
 }
 
+fn add_quote(builder: Builder, quote: &TpmEvidence) -> Builder {
+    let builder = builder.tpm_evidence(quote.encode());
+    match &quote.event_log {
+        Some(log) => builder.tpm_event_log(log.clone()),
+        None => builder,
+    }
+}
+
 impl std::fmt::Debug for Machine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Machine")
             .field("gpus", &self.gpus.is_some())
+            .field("tpm", &self.tpm.is_some())
             .finish_non_exhaustive()
     }
 }

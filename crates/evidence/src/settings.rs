@@ -14,6 +14,8 @@ use crate::{gramine, tpm, tsm};
 #[serde(tag = "kind", rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum PlatformSettings {
+    /// AMD SEV-SNP behind the paravisor of an Azure confidential VM.
+    Azure(AzureSettings),
     /// Arm CCA.
     Cca(CcaSettings),
     /// AWS Nitro Enclaves.
@@ -28,6 +30,34 @@ pub enum PlatformSettings {
     Tdx(TdxSettings),
     /// A TPM 2.0.
     Tpm(TpmSettings),
+}
+
+/// AMD SEV-SNP behind the paravisor of an Azure confidential VM.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct AzureSettings {
+    /// The virtual TPM, through the kernel's resource manager.
+    #[serde(default = "default_tpm")]
+    pub device: PathBuf,
+    /// The firmware's log; none where there is no such file.
+    #[serde(default = "default_tpm_log")]
+    pub event_log: PathBuf,
+    /// The registers that are quoted, of the SHA-256 bank.
+    #[serde(default = "default_registers")]
+    pub registers: Vec<u8>,
+    /// Handle of the attestation key that the paravisor names.
+    #[serde(default = "default_azure_key")]
+    pub key_handle: u32,
+    /// Index in the virtual TPM's storage of the paravisor's report.
+    #[serde(default = "default_azure_report")]
+    pub report_index: u32,
+    /// Certificates of the processor.
+    pub certificates: Option<CertificateFiles>,
+    /// The root's revocation list (DER), passed on to devices.
+    pub revocation_list: Option<PathBuf>,
+    /// Certificates and list in a file that `subrosa collateral` wrote.
+    pub collateral: Option<PathBuf>,
 }
 
 /// Arm CCA.
@@ -133,8 +163,14 @@ pub struct TpmSettings {
     pub registers: Vec<u8>,
     /// Handle of an attestation key that is in the TPM; absent: one is made.
     pub key_handle: Option<u32>,
+    /// Index in the TPM's storage of the template that the key is made by, if it is
+    /// made.
+    pub template_index: Option<u32>,
     /// Index in the TPM's storage of that key's certificate.
     pub certificate_index: Option<u32>,
+    /// Certificates above that one (DER), passed on to devices.
+    #[serde(default)]
+    pub authorities: Vec<PathBuf>,
 }
 
 /// NVIDIA GPUs.
@@ -155,6 +191,7 @@ impl PlatformSettings {
     pub fn resolve_paths(&mut self, folder: &Path) {
         let resolve = |path: &mut PathBuf| resolve(path, folder);
         match self {
+            Self::Azure(azure) => azure.paths().into_iter().for_each(resolve),
             Self::Cca(cca) => resolve(&mut cca.tsm_folder),
             Self::Nitro(nitro) => resolve(&mut nitro.device),
             Self::Sgx(sgx) => resolve(&mut sgx.folder),
@@ -163,10 +200,70 @@ impl PlatformSettings {
             Self::Tdx(tdx) => [&mut tdx.tsm_folder, &mut tdx.collateral, &mut tdx.event_log]
                 .into_iter()
                 .for_each(resolve),
-            Self::Tpm(tpm) => [&mut tpm.device, &mut tpm.event_log]
-                .into_iter()
-                .for_each(resolve),
+            Self::Tpm(tpm) => tpm.paths().into_iter().for_each(resolve),
         }
+    }
+}
+
+impl AzureSettings {
+    fn paths(&mut self) -> Vec<&mut PathBuf> {
+        let mut paths = vec![&mut self.device, &mut self.event_log];
+        paths.extend(&mut self.revocation_list);
+        paths.extend(&mut self.collateral);
+        paths.extend(
+            self.certificates
+                .iter_mut()
+                .flat_map(CertificateFiles::paths),
+        );
+        paths
+    }
+
+    /// The virtual TPM.
+    pub(crate) fn tpm(&self) -> TpmSettings {
+        TpmSettings {
+            device: self.device.clone(),
+            event_log: self.event_log.clone(),
+            registers: self.registers.clone(),
+            key_handle: Some(self.key_handle),
+            template_index: None,
+            certificate_index: None,
+            authorities: Vec::new(),
+        }
+    }
+
+    /// Where the processor's certificates are.
+    pub(crate) fn snp(&self) -> SnpSettings {
+        SnpSettings {
+            tsm_folder: default_tsm(),
+            privilege_level: None,
+            certificates: self.certificates.clone(),
+            revocation_list: self.revocation_list.clone(),
+            collateral: self.collateral.clone(),
+        }
+    }
+}
+
+impl TpmSettings {
+    /// Has relative paths start at `folder`.
+    pub fn resolve_paths(&mut self, folder: &Path) {
+        self.paths()
+            .into_iter()
+            .for_each(|path| resolve(path, folder));
+    }
+
+    fn paths(&mut self) -> Vec<&mut PathBuf> {
+        let mut paths = vec![&mut self.device, &mut self.event_log];
+        paths.extend(&mut self.authorities);
+        paths
+    }
+}
+
+impl CertificateFiles {
+    fn paths(&mut self) -> Vec<&mut PathBuf> {
+        let mut paths = vec![&mut self.intermediate, &mut self.root];
+        paths.extend(&mut self.vcek);
+        paths.extend(&mut self.vlek);
+        paths
     }
 }
 
@@ -175,11 +272,11 @@ impl SnpSettings {
         let mut paths = vec![&mut self.tsm_folder];
         paths.extend(&mut self.revocation_list);
         paths.extend(&mut self.collateral);
-        if let Some(files) = &mut self.certificates {
-            paths.extend(&mut files.vcek);
-            paths.extend(&mut files.vlek);
-            paths.extend([&mut files.intermediate, &mut files.root]);
-        }
+        paths.extend(
+            self.certificates
+                .iter_mut()
+                .flat_map(CertificateFiles::paths),
+        );
         paths
     }
 }
@@ -201,6 +298,7 @@ pub(crate) fn open_platform(
     settings: &PlatformSettings,
 ) -> Result<Box<dyn Collector>, CollectError> {
     Ok(match settings {
+        PlatformSettings::Azure(azure) => Box::new(tpm::Azure::open(azure)?),
         PlatformSettings::Cca(cca) => Box::new(tsm::Cca::open(cca)?),
         #[cfg(feature = "nitro")]
         PlatformSettings::Nitro(nitro) => Box::new(crate::nitro::Nitro::open(nitro)?),
@@ -266,6 +364,16 @@ fn default_tpm() -> PathBuf {
 
 fn default_tpm_log() -> PathBuf {
     PathBuf::from("/sys/kernel/security/tpm0/binary_bios_measurements")
+}
+
+/// Where Azure's virtual TPMs have their attestation key.
+const fn default_azure_key() -> u32 {
+    0x8100_0003
+}
+
+/// Where they have the paravisor's report.
+const fn default_azure_report() -> u32 {
+    0x0140_0001
 }
 
 /// All that firmware and boot loader measure into. Register 10 is the kernel's,

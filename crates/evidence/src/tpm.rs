@@ -20,7 +20,7 @@ use crate::challenge::Challenge;
 use crate::error::CollectError;
 use crate::file;
 use crate::machine::{Collector, Evidence, TpmEvidence};
-use crate::settings::TpmSettings;
+use crate::settings::{AzureSettings, TpmSettings};
 use command::{Key, Quoted, Session};
 use transport::Transport;
 
@@ -30,7 +30,15 @@ pub struct Tpm {
     event_log: PathBuf,
     registers: Vec<u8>,
     key_handle: Option<u32>,
+    template_index: Option<u32>,
     certificate_index: Option<u32>,
+    authorities: Vec<PathBuf>,
+}
+
+/// The virtual TPM of an Azure confidential VM, which also stores the paravisor's report.
+pub struct Azure {
+    tpm: Tpm,
+    report_index: u32,
 }
 
 /// Registers and their values, in ascending order.
@@ -51,7 +59,9 @@ impl Tpm {
             event_log: settings.event_log.clone(),
             registers,
             key_handle: settings.key_handle,
+            template_index: settings.template_index,
             certificate_index: settings.certificate_index,
+            authorities: settings.authorities.clone(),
         })
     }
 
@@ -73,12 +83,16 @@ impl Tpm {
     }
 }
 
-impl Collector for Tpm {
-    fn collect(&mut self, challenge: &Challenge) -> Result<Evidence, CollectError> {
+impl Tpm {
+    fn evidence(&mut self, challenge: &Challenge) -> Result<TpmEvidence, CollectError> {
         let mut session = Session::new(self.transport.as_mut());
         let key = match self.key_handle {
             Some(handle) => session.stored_key(handle)?,
-            None => session.create_key()?,
+            None => {
+                let template = self.template_index;
+                let template = template.map(|index| session.read_storage(index));
+                session.create_key(template.transpose()?.as_deref())?
+            }
         };
         let quoted = Self::quote(&mut session, &key, &self.registers, challenge.short());
         // The memory of a TPM holds three keys: leave no one behind, whatever
@@ -88,14 +102,47 @@ impl Collector for Tpm {
         }
         let (quoted, registers) = quoted?;
         let index = self.certificate_index;
-        Ok(Evidence::Tpm(TpmEvidence {
+        let authorities = self.authorities.iter();
+        Ok(TpmEvidence {
             quote: quoted.message,
             signature: quoted.signature,
             key: key.public,
             certificate: index.map(|index| session.read_storage(index)).transpose()?,
+            authorities: authorities
+                .map(|path| file::read(path, MAX_CERTIFICATE))
+                .collect::<Result<_, _>>()?,
             registers,
             event_log: file::read_if_there(&self.event_log, MAX_EVENT_LOG)?,
-        }))
+        })
+    }
+}
+
+impl Collector for Tpm {
+    fn collect(&mut self, challenge: &Challenge) -> Result<Evidence, CollectError> {
+        self.evidence(challenge).map(Evidence::Tpm)
+    }
+}
+
+impl Azure {
+    /// Opens the device.
+    ///
+    /// # Errors
+    ///
+    /// [`CollectError`] when there is none, or it may not be used.
+    pub fn open(settings: &AzureSettings) -> Result<Self, CollectError> {
+        Ok(Self {
+            tpm: Tpm::open(&settings.tpm())?,
+            report_index: settings.report_index,
+        })
+    }
+}
+
+impl Collector for Azure {
+    fn collect(&mut self, challenge: &Challenge) -> Result<Evidence, CollectError> {
+        let quote = self.tpm.evidence(challenge)?;
+        let mut session = Session::new(self.tpm.transport.as_mut());
+        let report = session.read_storage(self.report_index)?;
+        Ok(Evidence::Azure { report, quote })
     }
 }
 
@@ -112,6 +159,7 @@ fn sized_digest(values: &[(u8, [u8; 32])]) -> Vec<u8> {
 }
 
 const ATTEMPTS: u32 = 5;
+const MAX_CERTIFICATE: u64 = 8 * 1024;
 /// As long as crate `attest` reads.
 const MAX_EVENT_LOG: u64 = 4 * 1024 * 1024;
 

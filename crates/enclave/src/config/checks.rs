@@ -11,6 +11,9 @@ impl File {
         if let Some(gpus) = &mut self.gpus {
             gpus.resolve_paths(folder);
         }
+        if let Some(tpm) = &mut self.tpm {
+            tpm.resolve_paths(folder);
+        }
     }
 
     pub(super) fn check(&self) -> Result<(), ConfigError> {
@@ -28,7 +31,8 @@ impl File {
         self.check_sampling()?;
         self.engine.check()?;
         platform::check(&self.platform)?;
-        platform::check_gpus(self.gpus.as_ref())
+        platform::check_gpus(self.gpus.as_ref())?;
+        platform::check_tpm_beside(&self.platform, self.tpm.as_ref())
     }
 
     fn check_addresses(&self) -> Result<(), ConfigError> {

@@ -307,6 +307,21 @@ fn each_rule_of_a_platform_is_refused_by_name() {
             "kind = \"tpm\"\ncertificate_index = 1",
             "platform.certificate_index",
         ),
+        ("kind = \"azure\"\nregisters = [24]", "platform.registers"),
+        (
+            "kind = \"azure\"\n[platform.certificates]\nintermediate = \"i\"\nroot = \"r\"",
+            "platform.certificates",
+        ),
+        (
+            "kind = \"tdx\"\ncollateral = \"c\"\n[tpm]\nregisters = []",
+            "tpm.registers",
+        ),
+        (
+            "kind = \"tdx\"\ncollateral = \"c\"\n[tpm]\ncertificate_index = 1",
+            "tpm.certificate_index",
+        ),
+        ("kind = \"cca\"\n[tpm]", "tpm"),
+        ("kind = \"azure\"\n[tpm]", "tpm"),
         ("kind = \"tdx\"", "collateral"),
         ("kind = \"tdx\"\ncollateral = \"c\"\nlog = \"l\"", "log"),
         ("kind = \"nitro\"\nnonce = \"n\"", "nonce"),

@@ -94,6 +94,104 @@ fn the_platform_vouches_for_exactly_the_devices_in_the_bundle() {
     );
 }
 
+fn quote() -> TpmEvidence {
+    TpmEvidence {
+        quote: b"quote".to_vec(),
+        signature: b"signature".to_vec(),
+        key: b"key".to_vec(),
+        certificate: Some(b"leaf".to_vec()),
+        authorities: vec![b"authority".to_vec()],
+        registers: vec![(0, [1; 32]), (12, [0; 32])],
+        event_log: Some(b"log".to_vec()),
+    }
+}
+
+fn assert_holds_the_quote(bundle: &Bundle) {
+    let evidence = bundle.tpm_evidence().unwrap();
+    let found = Quote::parse(evidence).unwrap();
+    assert_eq!(found.message, b"quote");
+    assert_eq!(found.signature, b"signature");
+    assert_eq!(found.public, b"key");
+    assert_eq!(found.values, [(0, &[1; 32][..]), (12, &[0; 32])]);
+    assert_eq!(found.certificates, [&b"leaf"[..], b"authority"]);
+    assert_eq!(bundle.tpm_event_log(), Some(&b"log"[..]));
+}
+
+/// A machine whose certificates are files, and the folder they are in.
+fn with_certificates(machine: Machine, kind: &str) -> (Machine, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, name).unwrap();
+        path
+    };
+    let settings = serde_json::json!({
+        "kind": kind,
+        "certificates": {
+            "vcek": file("vcek"),
+            "intermediate": file("ask"),
+            "root": file("ark"),
+        },
+    });
+    let settings: PlatformSettings = serde_json::from_value(settings).unwrap();
+    let now = || UnixSeconds::new(1_780_272_000);
+    (machine.with_files(Files::of(&settings, None), now), folder)
+}
+
+#[test]
+fn the_platform_vouches_for_exactly_the_quote_of_the_tpm_beside_it() {
+    let platform = Fake::new(Evidence::Snp {
+        report: b"report".to_vec(),
+        certificates: Table::default(),
+    });
+    let tpm = Fake::new(Evidence::Tpm(quote()));
+    let machine = Machine::new(Box::new(platform.clone())).with_tpm(Box::new(tpm.clone()));
+    let (machine, _folder) = with_certificates(machine, "snp");
+    let bundle = machine.bundle(b"kc").unwrap();
+    assert_holds_the_quote(&bundle);
+    let asked = tpm.asked()[0];
+    assert_eq!(
+        asked.short(),
+        &subrosa_attest::binding::tpm_nonce(b"kc", None)
+    );
+    let evidence = bundle.tpm_evidence().unwrap();
+    let vouched = subrosa_attest::binding::report_data_with_tpm(b"kc", None, None, evidence);
+    assert_eq!(platform.asked()[0].report_data(), &vouched);
+}
+
+#[test]
+fn the_report_of_a_paravisor_goes_into_the_bundle_with_its_quote_and_certificates() {
+    let report = b"report".to_vec();
+    let platform = Fake::new(Evidence::Azure {
+        report,
+        quote: quote(),
+    });
+    let machine = Machine::new(Box::new(platform.clone()));
+    let (machine, _folder) = with_certificates(machine, "azure");
+    let bundle = machine.bundle(b"kc").unwrap();
+    assert_holds_the_quote(&bundle);
+    let PlatformEvidence::Azure(evidence) = bundle.platform_evidence() else {
+        panic!("another platform");
+    };
+    assert_eq!(evidence.report, b"report");
+    let AzureHardware::Snp(endorsement) = evidence.hardware else {
+        panic!("other hardware");
+    };
+    assert_eq!(endorsement.leaf, b"vcek");
+    let asked = platform.asked()[0];
+    let nonce = subrosa_attest::binding::short_report_data(b"kc", None, None);
+    assert_eq!(asked.short(), &nonce);
+}
+
+#[test]
+fn what_is_no_quote_is_none_of_a_tpm_beside_the_platform() {
+    let machine = Machine::new(Box::new(nitro())).with_tpm(Box::new(nitro()));
+    assert!(matches!(
+        machine.bundle(b"kc"),
+        Err(CollectError::NotInBundle { .. })
+    ));
+}
+
 /// The quote and the collateral of the vectors, which belong together.
 #[test]
 fn a_quote_goes_into_the_bundle_with_its_collateral_and_not_without() {

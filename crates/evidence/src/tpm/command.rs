@@ -41,15 +41,16 @@ impl<'a> Session<'a> {
 
     /// `TPM2_CreatePrimary`: a key of the endorsement hierarchy that signs only
     /// what the TPM made. It is the same one each time, for it comes from the
-    /// hierarchy's seed.
-    pub(super) fn create_key(&mut self) -> Result<Key, CollectError> {
+    /// hierarchy's seed. A provider who certifies a key has a template of its own,
+    /// `TPMT_PUBLIC`.
+    pub(super) fn create_key(&mut self, template: Option<&[u8]>) -> Result<Key, CollectError> {
         let command = Command::new("TPM2_CreatePrimary", 0x131)
             .handle(ENDORSEMENT)
             .with_password();
         let parameters = Writer::default()
             // No secret and no data: TPM2B_SENSITIVE_CREATE.
             .sized(&[0; 4])
-            .sized(&key_template())
+            .sized(template.unwrap_or(&key_template()))
             .sized(&[])
             .u32(0);
         let response = self.run(command, parameters)?;
@@ -228,7 +229,7 @@ impl Command {
 }
 
 /// A `TPMT_PUBLIC` for `TPM2_CreatePrimary`: ECDSA on P-256 with SHA-256.
-fn key_template() -> Vec<u8> {
+pub(super) fn key_template() -> Vec<u8> {
     Writer::default()
         .u16(ECC)
         .u16(SHA256)

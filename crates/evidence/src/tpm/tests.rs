@@ -214,6 +214,73 @@ fn a_stored_key_and_its_certificate_are_used() {
 }
 
 #[test]
+fn the_report_of_a_paravisor_comes_out_of_the_storage_with_a_quote_by_its_key() {
+    let Some(swtpm) = Swtpm::start() else { return };
+    // Azure's is longer; this TPM takes no more.
+    let report: Vec<u8> = (0..2000_u32).map(|at| at.to_le_bytes()[0]).collect();
+    let mut transport = transport::open(&swtpm.socket()).unwrap();
+    store_key(transport.as_mut(), 0x8100_0003);
+    store(transport.as_mut(), 0x0140_0001, &report);
+    drop(transport);
+    let settings = serde_json::json!({ "kind": "azure", "device": swtpm.socket() });
+    let settings = serde_json::from_value(settings).unwrap();
+    let crate::settings::PlatformSettings::Azure(settings) = settings else {
+        panic!("another platform");
+    };
+    let mut azure = Azure::open(&settings).unwrap();
+    let Evidence::Azure {
+        report: found,
+        quote,
+    } = azure.collect(&CHALLENGE()).unwrap()
+    else {
+        panic!("another kind");
+    };
+    assert_eq!(found, report);
+    verdict(&quote, CHALLENGE().short(), Requirement::IfPresent).unwrap();
+}
+
+#[test]
+fn a_machine_that_is_none_of_azures_is_told_what_is_missing() {
+    let Some(swtpm) = Swtpm::start() else { return };
+    let mut transport = transport::open(&swtpm.socket()).unwrap();
+    store_key(transport.as_mut(), 0x8100_0003);
+    drop(transport);
+    let settings = serde_json::json!({ "device": swtpm.socket() });
+    let mut azure = Azure::open(&serde_json::from_value(settings).unwrap()).unwrap();
+    let error = azure.collect(&CHALLENGE()).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            CollectError::Refused {
+                what: "TPM2_NV_ReadPublic",
+                ..
+            }
+        ),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_key_is_made_by_the_template_that_the_provider_stored() {
+    let Some(swtpm) = Swtpm::start() else { return };
+    let index = 0x01C1_0001;
+    // Data that make it another key than the one without: TPMS_ECC_POINT is unique.
+    let mut template = command::key_template();
+    let last = template.len() - 4;
+    template.truncate(last);
+    template.extend([0, 1, 7, 0, 0]);
+    let mut transport = transport::open(&swtpm.socket()).unwrap();
+    store(transport.as_mut(), index, &template);
+    drop(transport);
+    let own = swtpm.collect(&none()).unwrap();
+    let settings = serde_json::json!({ "template_index": index });
+    let provided = swtpm.collect(&settings).unwrap();
+    assert_ne!(own.key, provided.key);
+    verdict(&provided, CHALLENGE().short(), Requirement::IfPresent).unwrap();
+    assert_eq!(swtpm.collect(&settings).unwrap().key, provided.key);
+}
+
+#[test]
 fn what_is_not_in_the_tpm_is_refused_with_the_command_and_its_code() {
     let Some(swtpm) = Swtpm::start() else { return };
     for (settings, command) in [
@@ -264,7 +331,9 @@ fn scripted(responses: Vec<Vec<u8>>) -> Result<Evidence, CollectError> {
         event_log: PathBuf::from("/nonexistent"),
         registers: vec![0],
         key_handle: Some(0x8100_0003),
+        template_index: None,
         certificate_index: None,
+        authorities: Vec::new(),
     };
     tpm.collect(&CHALLENGE())
 }
@@ -401,7 +470,9 @@ fn stored(size: u16, pieces: &[&[u8]]) -> Result<Evidence, CollectError> {
         event_log: PathBuf::from("/nonexistent"),
         registers: vec![0],
         key_handle: Some(0x8100_0003),
+        template_index: None,
         certificate_index: Some(0x0180_0001),
+        authorities: Vec::new(),
     };
     tpm.collect(&CHALLENGE())
 }
@@ -489,7 +560,7 @@ fn extend(transport: &mut dyn Transport, register: u32, data: &[u8]) {
 
 /// `TPM2_EvictControl` of the key that is made otherwise.
 fn store_key(transport: &mut dyn Transport, handle: u32) {
-    let key = Session::new(transport).create_key().unwrap();
+    let key = Session::new(transport).create_key(None).unwrap();
     let owner = 0x4000_0001;
     let parameters = Writer::default().u32(handle).finish();
     send(transport, 0x120, &[owner, key.handle()], 1, &parameters);
