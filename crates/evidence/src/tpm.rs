@@ -86,13 +86,12 @@ impl Tpm {
 impl Tpm {
     fn evidence(&mut self, challenge: &Challenge) -> Result<TpmEvidence, CollectError> {
         let mut session = Session::new(self.transport.as_mut());
-        let key = match self.key_handle {
-            Some(handle) => session.stored_key(handle)?,
-            None => {
-                let template = self.template_index;
-                let template = template.map(|index| session.read_storage(index));
-                session.create_key(template.transpose()?.as_deref())?
-            }
+        let key = if let Some(handle) = self.key_handle {
+            session.stored_key(handle)?
+        } else {
+            let template = self.template_index;
+            let template = template.map(|index| session.read_storage(index));
+            session.create_key(template.transpose()?.as_deref())?
         };
         let quoted = Self::quote(&mut session, &key, &self.registers, challenge.short());
         // The memory of a TPM holds three keys: leave no one behind, whatever
