@@ -160,7 +160,7 @@ pub(crate) fn manifest(sequence: u64, minimum_sequence: u64) -> Manifest {
         measurements: vec![Measurement {
             name: "SNP, 8 vCPUs".to_owned(),
             platform: "sev-snp".to_owned(),
-            registers: [("measurement".to_owned(), "e".repeat(96))].into(),
+            registers: [("value".to_owned(), "e".repeat(96))].into(),
         }],
         weights: vec![digest("demo")],
         configurations: vec![digest("default")],

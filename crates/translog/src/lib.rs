@@ -34,7 +34,7 @@ pub use note::{
     KeyError, KeyKind, KeyName, Note, NoteError, NoteSignature, NoteSigner, VerifierKey,
 };
 pub use proof::{LogProof, LogProofError, LoggedEntry};
-pub use state::{Conflict, DeviceState, StateError, StateFileError};
+pub use state::{Conflict, ConsistencyProofs, DeviceState, StateError, StateFileError};
 pub use time::Timestamp;
 
 #[cfg(test)]

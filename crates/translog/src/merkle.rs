@@ -2,7 +2,7 @@
 
 mod build;
 
-pub use build::{Frontier, HashSource, consistency_proof, inclusion_proof, tree_root};
+pub use build::{Frontier, HashSource, Leaves, consistency_proof, inclusion_proof, tree_root};
 
 use thiserror::Error;
 

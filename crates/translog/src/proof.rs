@@ -119,6 +119,18 @@ impl LogProof {
         Self::new(entry, index, hashes, checkpoint)
     }
 
+    /// The entry, of which nothing is verified.
+    #[must_use]
+    pub fn entry(&self) -> &[u8] {
+        &self.entry
+    }
+
+    /// The checkpoint, of which nothing is verified.
+    #[must_use]
+    pub const fn checkpoint(&self) -> &Note {
+        &self.checkpoint
+    }
+
     /// Verifies checkpoint and inclusion.
     ///
     /// # Errors

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::entry::directory::LoggedDirectory;
 use crate::entry::release::LoggedRelease;
 use crate::entry::roster::LoggedRoster;
 use crate::hash::Hash;
@@ -19,12 +20,27 @@ pub struct DeviceState {
     latest: u64,
     minimum_sequences: BTreeMap<String, u64>,
     roster_sequences: BTreeMap<String, u64>,
+    directories: BTreeMap<String, SeenDirectory>,
 }
+
+/// Proofs that one tree of a log continues another, by the sizes of both.
+pub type ConsistencyProofs = BTreeMap<(u64, u64), Vec<Hash>>;
 
 #[derive(Clone, Debug, Eq, PartialEq)]
 struct Seen {
     checkpoint: Checkpoint,
     note: Note,
+}
+
+/// The directory of the latest epoch that was seen.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+struct SeenDirectory {
+    epoch: u64,
+    /// In base64.
+    root: String,
+    /// The entry, a signed note.
+    entry: String,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -35,16 +51,20 @@ struct File {
     logs: BTreeMap<String, String>,
     minimum_sequences: BTreeMap<String, u64>,
     roster_sequences: BTreeMap<String, u64>,
+    /// Since schema 2.
+    #[serde(default)]
+    directories: BTreeMap<String, SeenDirectory>,
 }
 
-/// Two witnessed checkpoints of one log, both exact: what a refusal is about, and to be kept.
+/// Two signed notes, both exact: what a refusal is about, and to be kept.
 ///
-/// Of one size with different roots they prove to anybody that the log has forked.
+/// Two checkpoints of one size with different roots prove to anybody that the log has forked; two entries of one
+/// epoch with different roots, that somebody was shown a directory of his own.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Conflict {
-    /// The checkpoint that was seen before, a signed note.
+    /// What was seen before, a signed note.
     pub seen: String,
-    /// The one that was refused, a signed note.
+    /// What was refused, a signed note.
     pub refused: String,
 }
 
@@ -52,6 +72,14 @@ pub struct Conflict {
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
 #[non_exhaustive]
 pub enum StateError {
+    /// The epoch has two directories.
+    #[error("epoch {epoch} of the service has two directories in the log")]
+    Directory {
+        /// Which epoch.
+        epoch: u64,
+        /// The two entries.
+        conflict: Box<Conflict>,
+    },
     /// The log shows another tree of the same size.
     #[error("the log has forked: two of its checkpoints contradict each other")]
     Fork(Box<Conflict>),
@@ -105,9 +133,25 @@ pub enum StateFileError {
     Newer(u64),
 }
 
+impl StateError {
+    /// The two signed notes, where the refusal is about two.
+    #[must_use]
+    pub fn conflict(&self) -> Option<&Conflict> {
+        match self {
+            Self::Directory { conflict, .. }
+            | Self::Fork(conflict)
+            | Self::Rollback { conflict, .. }
+            | Self::Unproven { conflict, .. } => Some(conflict),
+            Self::ReleaseTooOld { .. } | Self::RosterTooOld { .. } => None,
+        }
+    }
+}
+
 impl DeviceState {
     /// The schema that is written.
-    pub const SCHEMA: u64 = 1;
+    pub const SCHEMA: u64 = 2;
+    /// The oldest schema that is read.
+    const OLDEST: u64 = 1;
     /// The largest state file, in bytes.
     pub const MAX: usize = 1024 * 1024;
 
@@ -137,19 +181,74 @@ impl DeviceState {
     ///
     /// # Errors
     ///
-    /// [`StateError::Rollback`], [`StateError::Fork`] or [`StateError::Unproven`]; the state is then as before.
+    /// As [`Self::see_all`].
     pub fn see(&mut self, new: &WitnessedCheckpoint, proof: &[Hash]) -> Result<(), StateError> {
-        let origin = new.checkpoint().origin().as_str();
-        if let Some(seen) = self.logs.get(origin) {
-            check_continues(seen, new, proof)?;
-        }
-        let seen = Seen {
-            checkpoint: new.checkpoint().clone(),
-            note: new.note().clone(),
+        let sizes = (
+            self.size_of(new.checkpoint().origin().as_str()),
+            new.checkpoint().size(),
+        );
+        self.see_all(&[new], &[(sizes, proof.to_vec())].into())
+    }
+
+    /// The sizes between which a proof of consistency is needed to take these checkpoints of one log.
+    #[must_use]
+    pub fn steps(&self, shown: &[&WitnessedCheckpoint]) -> Vec<(u64, u64)> {
+        let chain = self.chain(shown);
+        let sizes = chain.iter().map(|seen| seen.checkpoint.size());
+        let pairs = sizes.clone().zip(sizes.skip(1));
+        // An empty tree is the beginning of every other.
+        pairs.filter(|(old, new)| *old != 0 && old < new).collect()
+    }
+
+    /// Takes checkpoints of one log that were shown together, if all are of one history with what was seen before
+    /// and the largest is not older than it.
+    ///
+    /// `proofs` lead over each of [`Self::steps`].
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::Rollback`], [`StateError::Fork`] or [`StateError::Unproven`]; the state is then as before.
+    pub fn see_all(
+        &mut self,
+        shown: &[&WitnessedCheckpoint],
+        proofs: &ConsistencyProofs,
+    ) -> Result<(), StateError> {
+        let Some(newest) = shown.iter().max_by_key(|one| one.checkpoint().size()) else {
+            return Ok(());
         };
-        self.logs.insert(origin.to_owned(), seen);
-        self.latest = self.latest.max(new.time().get());
+        let origin = newest.checkpoint().origin().as_str();
+        let newest = Seen::from(*newest);
+        if let Some(seen) = self.logs.get(origin)
+            && newest.checkpoint.size() < seen.checkpoint.size()
+        {
+            return Err(StateError::Rollback {
+                size: newest.checkpoint.size(),
+                seen: seen.checkpoint.size(),
+                conflict: conflict(seen, &newest),
+            });
+        }
+        let chain = self.chain(shown);
+        for (old, new) in chain.iter().zip(chain.iter().skip(1)) {
+            let sizes = (old.checkpoint.size(), new.checkpoint.size());
+            let proof = proofs.get(&sizes).map_or(&[][..], Vec::as_slice);
+            check_continues(old, new, proof)?;
+        }
+        let origin = origin.to_owned();
+        self.logs.insert(origin, newest);
+        let times = shown.iter().map(|one| one.time().get());
+        self.latest = times.fold(self.latest, u64::max);
         Ok(())
+    }
+
+    /// What was seen of the log, and these checkpoints, in ascending order.
+    fn chain(&self, shown: &[&WitnessedCheckpoint]) -> Vec<Seen> {
+        let origin = shown.first().map(|one| one.checkpoint().origin().as_str());
+        let seen = origin.and_then(|origin| self.logs.get(origin)).cloned();
+        let shown = shown.iter().map(|one| Seen::from(*one));
+        let mut chain: Vec<Seen> = seen.into_iter().chain(shown).collect();
+        // Stable: of equal sizes what was seen comes first.
+        chain.sort_by_key(|one| one.checkpoint.size());
+        chain
     }
 
     /// Takes a release, if it is not below the minimum that was seen, and its own minimum.
@@ -192,6 +291,41 @@ impl DeviceState {
         Ok(())
     }
 
+    /// Takes the directory of a service, if its epoch has no other.
+    ///
+    /// Of an epoch before the latest nothing is kept; it is not refused here, because directories are short-lived.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::Directory`].
+    pub fn see_directory(
+        &mut self,
+        service: &str,
+        directory: &LoggedDirectory,
+    ) -> Result<(), StateError> {
+        let new = SeenDirectory {
+            epoch: directory.directory().epoch(),
+            root: directory.root().to_base64(),
+            entry: directory.entry().to_owned(),
+        };
+        if let Some(seen) = self.directories.get(service) {
+            if seen.epoch == new.epoch && seen.root != new.root {
+                return Err(StateError::Directory {
+                    epoch: new.epoch,
+                    conflict: Box::new(Conflict {
+                        seen: seen.entry.clone(),
+                        refused: new.entry,
+                    }),
+                });
+            }
+            if seen.epoch >= new.epoch {
+                return Ok(());
+            }
+        }
+        self.directories.insert(service.to_owned(), new);
+        Ok(())
+    }
+
     /// The text of a state file.
     ///
     /// # Errors
@@ -208,12 +342,13 @@ impl DeviceState {
                 .collect(),
             minimum_sequences: self.minimum_sequences.clone(),
             roster_sequences: self.roster_sequences.clone(),
+            directories: self.directories.clone(),
         };
         let text = serde_json::to_string_pretty(&file).map_err(damaged)?;
         Ok(format!("{text}\n"))
     }
 
-    /// Reads a state file. It is the device's own: signatures in it are not verified again.
+    /// Reads a state file, also of an older schema. It is the device's own: signatures in it are not verified again.
     ///
     /// # Errors
     ///
@@ -231,6 +366,9 @@ impl DeviceState {
             return Err(StateFileError::Newer(schema));
         }
         let file: File = serde_json::from_str(text).map_err(damaged)?;
+        if schema < Self::OLDEST || (schema == 1 && !file.directories.is_empty()) {
+            return Err(damaged("its schema has other members"));
+        }
         let mut logs = BTreeMap::new();
         for (origin, note) in file.logs {
             let note = Note::parse(note.as_bytes()).map_err(damaged)?;
@@ -245,6 +383,7 @@ impl DeviceState {
             latest: file.latest,
             minimum_sequences: file.minimum_sequences,
             roster_sequences: file.roster_sequences,
+            directories: file.directories,
         })
     }
 }
@@ -253,35 +392,34 @@ fn damaged(error: impl std::fmt::Display) -> StateFileError {
     StateFileError::Damaged(format!("{error}"))
 }
 
-fn check_continues(
-    seen: &Seen,
-    new: &WitnessedCheckpoint,
-    proof: &[Hash],
-) -> Result<(), StateError> {
-    let (old, next) = (&seen.checkpoint, new.checkpoint());
-    let conflict = || {
-        Box::new(Conflict {
-            seen: seen.note.to_string(),
-            refused: new.note().to_string(),
-        })
-    };
-    if next.size() < old.size() {
-        return Err(StateError::Rollback {
-            size: next.size(),
-            seen: old.size(),
-            conflict: conflict(),
-        });
+impl From<&WitnessedCheckpoint> for Seen {
+    fn from(witnessed: &WitnessedCheckpoint) -> Self {
+        Self {
+            checkpoint: witnessed.checkpoint().clone(),
+            note: witnessed.note().clone(),
+        }
     }
+}
+
+fn conflict(seen: &Seen, refused: &Seen) -> Box<Conflict> {
+    Box::new(Conflict {
+        seen: seen.note.to_string(),
+        refused: refused.note.to_string(),
+    })
+}
+
+fn check_continues(seen: &Seen, new: &Seen, proof: &[Hash]) -> Result<(), StateError> {
+    let (old, next) = (&seen.checkpoint, &new.checkpoint);
     let verdict = verify_consistency(proof, old.size(), old.root(), next.size(), next.root());
     verdict.map_err(|error| {
         // Of one size there is one root: no proof is needed to see the fork. A proof that fails may
         // be a bad proof, and accuses nobody.
         if next.size() == old.size() && next.root() != old.root() {
-            StateError::Fork(conflict())
+            StateError::Fork(conflict(seen, new))
         } else {
             StateError::Unproven {
                 error,
-                conflict: conflict(),
+                conflict: conflict(seen, new),
             }
         }
     })

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Authors, EntryError, check_life, check_span, hex32, verify, write};
-use crate::merkle::Frontier;
-use crate::{Hash, LogPolicy, LogProof, Timestamp, WitnessedCheckpoint};
+use super::{Authors, EntryError, check_life, check_span, hex32, read, verify, write};
+use crate::merkle::Leaves;
+use crate::{Hash, LogPolicy, LogProof, Note, Timestamp, WitnessedCheckpoint};
 
 /// What is logged of a directory.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -31,6 +31,7 @@ pub struct Directory {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct LoggedDirectory {
     directory: Directory,
+    entry: String,
     checkpoint: WitnessedCheckpoint,
 }
 
@@ -87,6 +88,20 @@ impl Directory {
         write(Self::KIND, &content)
     }
 
+    /// Whether the entry of `proof` is that of a directory of exactly these bundles, in any order.
+    ///
+    /// Nothing is verified: it tells a service which of its directories a proof belongs to.
+    #[must_use]
+    pub fn is_proven_by(proof: &LogProof, bundles: &[[u8; 32]]) -> bool {
+        let mut bundles = bundles.to_vec();
+        bundles.sort_unstable();
+        let (size, root) = tree(&bundles);
+        Note::parse(proof.entry())
+            .ok()
+            .and_then(|note| read::<Content>(note.text(), Self::KIND).ok())
+            .is_some_and(|content| content.size == size && content.root == *root.as_bytes())
+    }
+
     /// Which epoch it is.
     #[must_use]
     pub const fn epoch(&self) -> u64 {
@@ -135,6 +150,7 @@ impl LoggedDirectory {
                 not_after: Timestamp::new(content.not_after),
                 bundles,
             },
+            entry: String::from_utf8_lossy(statement.logged.entry()).into_owned(),
             checkpoint: statement.logged.checkpoint().clone(),
         })
     }
@@ -143,6 +159,18 @@ impl LoggedDirectory {
     #[must_use]
     pub const fn directory(&self) -> &Directory {
         &self.directory
+    }
+
+    /// The root of the tree of the bundles.
+    #[must_use]
+    pub fn root(&self) -> Hash {
+        tree(&self.directory.bundles).1
+    }
+
+    /// The entry, a signed note.
+    #[must_use]
+    pub fn entry(&self) -> &str {
+        &self.entry
     }
 
     /// The checkpoint that proves it.
@@ -180,9 +208,6 @@ fn check_bundles(bundles: &[[u8; 32]]) -> Result<(), EntryError> {
 }
 
 fn tree(bundles: &[[u8; 32]]) -> (u64, Hash) {
-    let mut frontier = Frontier::new();
-    for bundle in bundles {
-        frontier.append(Hash::of_leaf(bundle), |_, _, _| ());
-    }
-    (frontier.size(), frontier.root())
+    let leaves = Leaves::of(bundles);
+    (leaves.size(), leaves.root())
 }

@@ -1,9 +1,14 @@
 //! Admitted machines (spec/transparency.md §6).
 
+use core::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
 use super::{Authors, EntryError, check_life, check_span, hex32, verify, write};
-use crate::merkle::{MAX_INCLUSION, verify_inclusion};
+use crate::checkpoint::decimal;
+use crate::merkle::{Leaves, MAX_INCLUSION, inclusion_proof, verify_inclusion};
 use crate::{Hash, LogPolicy, LogProof, Timestamp, WitnessedCheckpoint};
 
 /// What is logged of a roster: the root of the tree of its records.
@@ -47,6 +52,14 @@ pub struct MachineRecord {
     pub not_after: u64,
 }
 
+/// A record with its place in a roster. Nothing of it is verified.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct RecordProof {
+    record: Vec<u8>,
+    index: u64,
+    hashes: Vec<Hash>,
+}
+
 impl Roster {
     /// The first line of the entry.
     pub const KIND: &'static str = "subrosa.dev/machines@v1";
@@ -61,6 +74,32 @@ impl Roster {
     pub fn entry_text(&self) -> Result<String, EntryError> {
         self.check()?;
         write(Self::KIND, self)
+    }
+
+    /// A roster of these records, each as it will be shown.
+    ///
+    /// # Errors
+    ///
+    /// [`EntryError::Field`] or [`EntryError::Json`] if the values are not a roster's, or a record is none.
+    pub fn of_records<T: AsRef<[u8]>>(
+        sequence: u64,
+        not_before: Timestamp,
+        not_after: Timestamp,
+        records: &[T],
+    ) -> Result<Self, EntryError> {
+        for record in records {
+            MachineRecord::parse(record.as_ref())?;
+        }
+        let leaves = Leaves::of(records);
+        let roster = Self {
+            sequence,
+            not_before: not_before.get(),
+            not_after: not_after.get(),
+            size: leaves.size(),
+            root: *leaves.root().as_bytes(),
+        };
+        roster.check()?;
+        Ok(roster)
     }
 
     fn check(&self) -> Result<(), EntryError> {
@@ -94,34 +133,28 @@ impl LoggedRoster {
         })
     }
 
-    /// Verifies that `record` is record `index` of this roster, and that it admits this machine now.
+    /// Verifies that a record is of this roster, and that it admits this machine now.
     ///
     /// # Errors
     ///
     /// [`EntryError`].
     pub fn admits(
         &self,
-        record: &[u8],
-        index: u64,
-        proof: &[Hash],
+        proof: &RecordProof,
         platform: &str,
         identity: &[u8; 32],
         now: Timestamp,
     ) -> Result<MachineRecord, EntryError> {
-        if record.len() > MachineRecord::MAX || proof.len() > MAX_INCLUSION {
-            return Err(EntryError::Field("the record of a machine is too large"));
-        }
         let root = Hash::new(self.roster.root);
         verify_inclusion(
-            proof,
+            &proof.hashes,
             self.roster.size,
             &root,
-            index,
-            &Hash::of_leaf(record),
+            proof.index,
+            &Hash::of_leaf(&proof.record),
         )
         .map_err(|_| EntryError::Field("the machine is not in the roster"))?;
-        let record: MachineRecord =
-            serde_json::from_slice(record).map_err(|error| EntryError::Json(error.to_string()))?;
+        let record = MachineRecord::parse(&proof.record)?;
         if record.platform != platform || record.identity != *identity {
             return Err(EntryError::Field("the record is of another machine"));
         }
@@ -149,4 +182,105 @@ impl LoggedRoster {
 impl MachineRecord {
     /// The largest record, in bytes.
     pub const MAX: usize = 1024;
+
+    /// Reads a record.
+    ///
+    /// # Errors
+    ///
+    /// [`EntryError::Field`] if it is too large, [`EntryError::Json`] if it has another form.
+    pub fn parse(bytes: &[u8]) -> Result<Self, EntryError> {
+        if bytes.len() > Self::MAX {
+            return Err(EntryError::Field("the record of a machine is too large"));
+        }
+        serde_json::from_slice(bytes).map_err(|error| EntryError::Json(error.to_string()))
+    }
 }
+
+impl RecordProof {
+    /// The largest proof, in bytes.
+    pub const MAX: usize = 8 * 1024;
+
+    /// A proof from its parts.
+    ///
+    /// # Errors
+    ///
+    /// [`EntryError::Field`] if record or proof are too large.
+    pub fn new(record: Vec<u8>, index: u64, hashes: Vec<Hash>) -> Result<Self, EntryError> {
+        if record.len() > MachineRecord::MAX || hashes.len() > MAX_INCLUSION {
+            return Err(EntryError::Field("the record of a machine is too large"));
+        }
+        Ok(Self {
+            record,
+            index,
+            hashes,
+        })
+    }
+
+    /// The proof of record `index` of a roster of these records.
+    ///
+    /// # Errors
+    ///
+    /// [`EntryError::Field`] if there is no such record.
+    pub fn of_records<T: AsRef<[u8]>>(records: &[T], index: u64) -> Result<Self, EntryError> {
+        let missing = EntryError::Field("the roster has no such record");
+        let at = usize::try_from(index).ok().and_then(|at| records.get(at));
+        let record = at.ok_or(missing.clone())?.as_ref().to_vec();
+        let leaves = Leaves::of(records);
+        let hashes = inclusion_proof(&leaves, index, leaves.size()).map_err(|_| missing)?;
+        Self::new(record, index, hashes)
+    }
+
+    /// Reads a proof.
+    ///
+    /// # Errors
+    ///
+    /// [`EntryError::Field`].
+    pub fn parse(bytes: &[u8]) -> Result<Self, EntryError> {
+        let format = |words| EntryError::Field(words);
+        if bytes.len() > Self::MAX {
+            return Err(format("the record of a machine is too large"));
+        }
+        let text = core::str::from_utf8(bytes)
+            .ok()
+            .and_then(|text| text.strip_suffix('\n'))
+            .ok_or(format("the record of a machine is not lines of text"))?;
+        let mut lines = text.split('\n');
+        if lines.next() != Some(HEADER) {
+            return Err(format(
+                "the record of a machine does not begin with subrosa.dev/machine-record@v1",
+            ));
+        }
+        let record = lines
+            .next()
+            .and_then(|line| line.strip_prefix("record "))
+            .and_then(|line| STANDARD.decode(line).ok())
+            .ok_or(format("no `record` line with canonical base64"))?;
+        let index = lines
+            .next()
+            .and_then(|line| line.strip_prefix("index "))
+            .and_then(decimal)
+            .ok_or(format("no `index` line with a number"))?;
+        let hashes: Option<Vec<Hash>> = lines.map(Hash::from_base64).collect();
+        let hashes = hashes.ok_or(format("a line is not a hash"))?;
+        Self::new(record, index, hashes)
+    }
+
+    /// The record, of which nothing is verified.
+    #[must_use]
+    pub fn record(&self) -> &[u8] {
+        &self.record
+    }
+}
+
+impl fmt::Display for RecordProof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{HEADER}")?;
+        writeln!(f, "record {}", STANDARD.encode(&self.record))?;
+        writeln!(f, "index {}", self.index)?;
+        self.hashes
+            .iter()
+            .try_for_each(|hash| writeln!(f, "{}", hash.to_base64()))
+    }
+}
+
+const HEADER: &str = "subrosa.dev/machine-record@v1";

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::directory::{Directory, LoggedDirectory};
 use super::release::{LoggedRelease, Manifest, release_id};
-use super::roster::{LoggedRoster, MachineRecord, Roster};
+use super::roster::{LoggedRoster, MachineRecord, RecordProof, Roster};
 use super::*;
 use crate::fixtures::{Log, NOW, author, authors, log_of, manifest, sign};
 use crate::merkle::{Frontier, inclusion_proof};
@@ -281,14 +281,9 @@ fn a_roster_admits_the_machines_it_has_and_no_others() {
         let proof = inclusion_proof(&tree, u64::from(n), 5).unwrap();
         let index = u64::from(n);
         let admits = |record: &[u8], index, platform: &str, identity: u8, now: u64| {
-            logged.admits(
-                record,
-                index,
-                &proof,
-                platform,
-                &[identity; 32],
-                Timestamp::new(now),
-            )
+            let proof = RecordProof::new(record.to_vec(), index, proof.clone())?;
+            let now = Timestamp::new(now);
+            logged.admits(&proof, platform, &[identity; 32], now)
         };
         let now = NOW.get();
         let admitted = admits(record, index, "sev-snp", n, now).unwrap();
@@ -315,10 +310,51 @@ fn a_record_that_is_in_the_tree_must_still_be_a_record() {
             roster.size = 1;
             roster.root = *Hash::of_leaf(record).as_bytes();
         });
-        let verdict = logged
-            .unwrap()
-            .admits(record, 0, &[], "sev-snp", &[0; 32], NOW);
+        let verdict = RecordProof::new(record.to_vec(), 0, Vec::new())
+            .and_then(|proof| logged.unwrap().admits(&proof, "sev-snp", &[0; 32], NOW));
         assert!(verdict.is_err());
+    }
+}
+
+#[test]
+fn a_roster_is_made_of_records_and_each_has_its_proof() {
+    let records = records();
+    let later = Timestamp::new(NOW.get() + 10);
+    let made = Roster::of_records(7, NOW, later, &records).unwrap();
+    let (logged, _) = roster(|roster| roster.clone_from(&made));
+    let logged = logged.unwrap();
+    for n in 0..5_u8 {
+        let proof = RecordProof::of_records(&records, u64::from(n)).unwrap();
+        let text = proof.to_string();
+        assert_eq!(RecordProof::parse(text.as_bytes()), Ok(proof.clone()));
+        assert_eq!(proof.record(), records[usize::from(n)]);
+        assert!(logged.admits(&proof, "sev-snp", &[n; 32], NOW).is_ok());
+    }
+    assert!(RecordProof::of_records(&records, 5).is_err());
+    assert!(Roster::of_records(7, NOW, later, &[b"{}"]).is_err());
+    assert!(Roster::of_records(0, NOW, later, &records).is_err());
+}
+
+#[test]
+fn a_record_in_another_spelling_is_refused() {
+    let records = records();
+    let good = RecordProof::of_records(&records, 1).unwrap().to_string();
+    assert!(RecordProof::parse(good.as_bytes()).is_ok());
+    for bad in [
+        String::new(),
+        good.replacen("@v1", "@v2", 1),
+        good.replacen("record ", "record  ", 1),
+        good.replacen("index 1", "index 01", 1),
+        good.replacen("index 1", "index -1", 1),
+        good.replacen("index 1\n", "", 1),
+        good.trim_end().to_owned(),
+        format!("{good}\n"),
+        format!("{good}x\n"),
+        good.replace('\n', "\r\n"),
+        format!("{good}{}", "\n".repeat(RecordProof::MAX)),
+    ] {
+        assert_ne!(bad, good);
+        assert!(RecordProof::parse(bad.as_bytes()).is_err(), "{bad:?}");
     }
 }
 

@@ -17,6 +17,60 @@ pub trait HashSource {
     fn subtree(&self, level: u8, index: u64) -> Result<Hash, Self::Error>;
 }
 
+/// The leaves of a tree that fits into memory.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Leaves(Vec<Hash>);
+
+impl Leaves {
+    /// A tree of these entries.
+    #[must_use]
+    pub fn of<T: AsRef<[u8]>>(entries: &[T]) -> Self {
+        Self(
+            entries
+                .iter()
+                .map(|entry| Hash::of_leaf(entry.as_ref()))
+                .collect(),
+        )
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        u64::try_from(self.0.len()).unwrap_or(u64::MAX)
+    }
+
+    /// The root of their tree.
+    #[must_use]
+    pub fn root(&self) -> Hash {
+        root_of(&self.0)
+    }
+}
+
+impl HashSource for Leaves {
+    type Error = ProofError;
+
+    fn subtree(&self, level: u8, index: u64) -> Result<Hash, ProofError> {
+        let size = self.size();
+        let range = || {
+            let width = 1_u64.checked_shl(level.into())?;
+            let start = index.checked_mul(width)?;
+            let end = usize::try_from(start.checked_add(width)?).ok()?;
+            self.0.get(usize::try_from(start).ok()?..end)
+        };
+        range()
+            .map(root_of)
+            .ok_or(ProofError::Index { index, size })
+    }
+}
+
+fn root_of(leaves: &[Hash]) -> Hash {
+    let mut frontier = Frontier::new();
+    for leaf in leaves {
+        frontier.append(*leaf, |_, _, _| ());
+    }
+    frontier.root()
+}
+
 /// The root of the first `size` entries.
 ///
 /// # Errors

@@ -93,6 +93,107 @@ fn a_longer_log_without_a_proof_or_with_anothers_is_refused() {
     assert!(seen(&ENTRIES[..3]).see(&witnessed(&longer), &proof).is_ok());
 }
 
+/// The proofs that the state asks for.
+fn proofs(state: &DeviceState, log: &Log, shown: &[&WitnessedCheckpoint]) -> ConsistencyProofs {
+    let steps = state.steps(shown).into_iter();
+    steps
+        .map(|(old, new)| ((old, new), consistency_proof(log, old, new).unwrap()))
+        .collect()
+}
+
+#[test]
+fn checkpoints_that_are_shown_together_must_be_of_one_history() {
+    let log = Log::of(&ENTRIES);
+    let older = witnessed(&Log::of(&ENTRIES[..2]));
+    let newer = witnessed(&log);
+    for before in [None, Some(1), Some(2), Some(3), Some(5)] {
+        let state = before.map_or_else(DeviceState::new, |size| seen(&ENTRIES[..size]));
+        let proofs = proofs(&state, &log, &[&newer, &older]);
+        let mut good = state.clone();
+        good.see_all(&[&newer, &older], &proofs).unwrap();
+        assert_eq!(good.size_of(LOG), 5);
+        // Each proof is needed.
+        for step in proofs.keys() {
+            let mut fewer = proofs.clone();
+            fewer.remove(step);
+            let mut left = state.clone();
+            let verdict = left.see_all(&[&newer, &older], &fewer);
+            assert!(matches!(verdict, Err(StateError::Unproven { .. })));
+            assert_eq!(left, state);
+        }
+    }
+}
+
+#[test]
+fn an_older_checkpoint_of_another_history_beside_a_good_one_is_refused() {
+    let log = Log::of(&ENTRIES);
+    let newer = witnessed(&log);
+    let mut state = DeviceState::new();
+    let fork = witnessed(&Log::of(&[b"a", b"x"]));
+    let proofs = proofs(&state, &log, &[&newer, &fork]);
+    let verdict = state.see_all(&[&newer, &fork], &proofs);
+    assert!(matches!(verdict, Err(StateError::Unproven { .. })));
+    let same_size = witnessed(&Log::of(&[b"a", b"b", b"c", b"d", b"x"]));
+    let verdict = state.see_all(&[&newer, &same_size], &ConsistencyProofs::new());
+    assert!(matches!(verdict, Err(StateError::Fork(_))));
+    assert_eq!(state, DeviceState::new());
+}
+
+fn directory(epoch: u64, bundle: u8) -> LoggedDirectory {
+    use crate::entry::directory::Directory;
+    let directory = Directory::new(epoch, NOW, NOW, vec![[bundle; 32]]).unwrap();
+    let log = log_of(&sign(&directory.entry_text().unwrap(), &[0]));
+    let (policy, proof) = (log.policy(3, 2), log.proof(1));
+    LoggedDirectory::verify(&directory.document(), &proof, &authors(1, 1), &policy, NOW).unwrap()
+}
+
+#[test]
+fn a_second_directory_of_an_epoch_is_refused_and_both_entries_are_kept() {
+    let mut state = DeviceState::new();
+    state.see_directory("one", &directory(7, 1)).unwrap();
+    let before = state.clone();
+    state.see_directory("one", &directory(7, 1)).unwrap();
+    state.see_directory("one", &directory(6, 9)).unwrap();
+    assert_eq!(state, before);
+    let other = directory(7, 2);
+    let verdict = state.see_directory("one", &other);
+    let Err(StateError::Directory { epoch: 7, conflict }) = verdict else {
+        unreachable!("not refused");
+    };
+    assert_eq!(conflict.seen, directory(7, 1).entry());
+    assert_eq!(conflict.refused, other.entry());
+    assert_eq!(state, before);
+    assert!(state.see_directory("two", &other).is_ok());
+    state.see_directory("one", &directory(8, 2)).unwrap();
+    assert!(state.see_directory("one", &directory(8, 1)).is_err());
+}
+
+/// As the first version wrote it.
+#[test]
+fn a_file_of_the_previous_schema_is_read_and_written_as_the_current_one() {
+    let mut state = seen(&ENTRIES);
+    state.see_release(&release(12, 11, "one")).unwrap();
+    let text = state.to_text().unwrap();
+    let mut file: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let members = file.as_object_mut().unwrap();
+    members.insert("schema".to_owned(), 1.into()).unwrap();
+    let directories = members.remove("directories").unwrap();
+    let old = serde_json::to_string(&file).unwrap();
+    assert_eq!(DeviceState::parse(&old), Ok(state.clone()));
+    assert_eq!(DeviceState::parse(&old).unwrap().to_text().unwrap(), text);
+    let mixed = old.replacen("{", &format!("{{\"directories\":{directories},"), 1);
+    assert!(DeviceState::parse(&mixed).is_ok());
+    state.see_directory("one", &directory(7, 1)).unwrap();
+    let mixed = state
+        .to_text()
+        .unwrap()
+        .replacen("\"schema\": 2", "\"schema\": 1", 1);
+    assert!(matches!(
+        DeviceState::parse(&mixed),
+        Err(StateFileError::Damaged(_))
+    ));
+}
+
 #[test]
 fn each_log_has_a_state_of_its_own() {
     let mut state = seen(&ENTRIES);
@@ -180,6 +281,7 @@ fn a_state_survives_its_file() {
     let mut state = seen(&ENTRIES);
     state.see_release(&release(12, 11, "one")).unwrap();
     state.see_roster(&roster(3)).unwrap();
+    state.see_directory("one", &directory(7, 1)).unwrap();
     let text = state.to_text().unwrap();
     assert_eq!(DeviceState::parse(&text), Ok(state));
     let empty = DeviceState::new();
@@ -189,14 +291,15 @@ fn a_state_survives_its_file() {
 #[test]
 fn a_newer_file_is_refused_with_a_hint_and_a_damaged_one_as_such() {
     let text = seen(&ENTRIES).to_text().unwrap();
-    let newer = text.replacen("\"schema\": 1", "\"schema\": 2, \"unknown\": 1", 1);
+    let newer = text.replacen("\"schema\": 2", "\"schema\": 3, \"unknown\": 1", 1);
     let verdict = DeviceState::parse(&newer);
-    assert_eq!(verdict, Err(StateFileError::Newer(2)));
+    assert_eq!(verdict, Err(StateFileError::Newer(3)));
     assert!(verdict.unwrap_err().to_string().contains("update"));
     let cases = [
         String::new(),
         "{}".to_owned(),
         text.replacen("\"latest\"", "\"later\"", 1),
+        text.replacen("\"schema\": 2", "\"schema\": 0", 1),
         text.replacen(&format!("\"{LOG}\""), "\"example.com/other\"", 1),
         text.replacen("\\n5\\n", "\\n05\\n", 1),
         text[..text.len() - 3].to_owned(),
