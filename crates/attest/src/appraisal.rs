@@ -21,6 +21,7 @@ mod explain;
 mod facts;
 mod gap;
 mod gpus;
+mod log;
 mod node;
 mod render;
 mod tpms;
@@ -33,6 +34,7 @@ pub use ear::{TrustVector, ear};
 pub use evidence::EvidenceAppraisal;
 pub use facts::{Facts, PlatformClaims};
 pub use gap::Gap;
+pub use log::{History, LogFindings, Presented, PresentedDirectory};
 pub use verdict::Verdict;
 
 pub(crate) use attested::Proof;
@@ -46,7 +48,19 @@ pub(crate) use node::SNP_GROUNDS;
 /// It always returns: what is wrong is in the rows.
 #[must_use]
 pub fn appraise(bundle: &Bundle, policy: &Policy, roots: &Roots, now: UnixSeconds) -> Appraisal {
-    appraise_up_to(bundle, policy, roots, Origin::Vendor, now)
+    appraise_presented(bundle, &Presented::default(), policy, roots, now)
+}
+
+/// The same with what the device was shown beside the bundle, and what it has seen of the log.
+#[must_use]
+pub fn appraise_presented(
+    bundle: &Bundle,
+    presented: &Presented<'_>,
+    policy: &Policy,
+    roots: &Roots,
+    now: UnixSeconds,
+) -> Appraisal {
+    appraise_up_to((bundle, presented), policy, roots, Origin::Vendor, now)
 }
 
 /// The root keys of the hardware vendors. There is nothing to choose: keys that
@@ -105,6 +119,7 @@ pub struct Appraisal {
     pub(crate) key_configuration: Vec<u8>,
     pub(crate) bundle_hash: Sha256Digest,
     pub(crate) expectations: KeyConfigurationExpectations,
+    pub(crate) log: LogFindings,
     pub(crate) policy_name: String,
     pub(crate) at: UnixSeconds,
 }
@@ -127,6 +142,12 @@ impl Appraisal {
     #[must_use]
     pub fn facts(&self) -> Option<&Facts> {
         self.facts.as_ref()
+    }
+
+    /// What was found in the log that the policy names.
+    #[must_use]
+    pub fn log(&self) -> &LogFindings {
+        &self.log
     }
 
     /// SHA-256 of the bundle.
@@ -163,24 +184,32 @@ impl Appraisal {
 }
 
 pub(crate) fn appraise_up_to(
-    bundle: &Bundle,
+    (bundle, presented): (&Bundle, &Presented<'_>),
     policy: &Policy,
     roots: &Roots,
     origin: Origin,
     now: UnixSeconds,
 ) -> Appraisal {
     let mut recorder = Recorder::new(&[Group::Bundle]);
-    let facts = node::run_checks(bundle, policy, roots, origin, now, &mut recorder);
+    let found = node::run_checks(
+        (bundle, presented),
+        policy,
+        roots,
+        origin,
+        now,
+        &mut recorder,
+    );
     let (groups, rows) = recorder.finish();
     Appraisal {
         groups,
         rows,
         weakened: policy.weakened.iter().map(Gap::from).collect(),
         origin,
-        facts,
+        facts: found.facts,
         key_configuration: bundle.key_configuration().to_vec(),
         bundle_hash: bundle.hash(),
-        expectations: policy.expectations.clone(),
+        expectations: found.expectations,
+        log: found.log,
         policy_name: policy.name.clone(),
         at: now,
     }

@@ -105,10 +105,16 @@ impl Bundle {
         self.entry(Label::TlogProofRelease)
     }
 
-    /// Proof that the log admits the node's machine.
+    /// Proof that the log holds the roster of admitted machines.
     #[must_use]
     pub fn machine_proof(&self) -> Option<&[u8]> {
         self.entry(Label::TlogProofMachine)
+    }
+
+    /// The record of the node's machine in that roster, with its proof.
+    #[must_use]
+    pub fn machine_record(&self) -> Option<&[u8]> {
+        self.entry(Label::MachineRecord)
     }
 
     /// The quote of a TPM.
@@ -466,10 +472,16 @@ impl Builder {
         self.with(Label::TlogProofRelease, bytes)
     }
 
-    /// Adds a proof that the log admits the machine.
+    /// Adds a proof that the log holds the roster of admitted machines.
     #[must_use]
     pub fn machine_proof(self, bytes: impl Into<Vec<u8>>) -> Self {
         self.with(Label::TlogProofMachine, bytes)
+    }
+
+    /// Adds the record of the machine in that roster, with its proof.
+    #[must_use]
+    pub fn machine_record(self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.with(Label::MachineRecord, bytes)
     }
 
     /// Encodes the bundle.

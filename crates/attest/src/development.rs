@@ -14,7 +14,9 @@
 //!
 //! Making a root needs randomness and the time, which the caller gives.
 
-use crate::appraisal::{self, Code, Origin, Proof, Refused, Roots, Verdict, proof_accessors};
+use crate::appraisal::{
+    self, Code, Origin, Presented, Proof, Refused, Roots, Verdict, proof_accessors,
+};
 use crate::bundle::Bundle;
 use crate::policy::Policy;
 use crate::time::UnixSeconds;
@@ -43,8 +45,23 @@ pub fn appraise(
     root: &DevelopmentRoot,
     now: UnixSeconds,
 ) -> Result<DevelopmentAttested, Refused> {
+    appraise_presented(bundle, &Presented::default(), policy, root, now)
+}
+
+/// The same with what the device was shown beside the bundle, and what it has seen of the log.
+///
+/// # Errors
+///
+/// [`Refused`] if a check fails.
+pub fn appraise_presented(
+    bundle: &Bundle,
+    presented: &Presented<'_>,
+    policy: &Policy,
+    root: &DevelopmentRoot,
+    now: UnixSeconds,
+) -> Result<DevelopmentAttested, Refused> {
     let appraisal = appraisal::appraise_up_to(
-        bundle,
+        (bundle, presented),
         policy,
         &Roots::simulated(root.anchors().clone()),
         Origin::Simulated,

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::appraisal::{Appraisal, Code, Roots, Verdict, appraise};
 use crate::binding;
-use crate::bundle::{Bundle, SnpEvidence};
+use crate::bundle::{Builder, Bundle, SnpEvidence};
 use crate::development::Draft;
 use crate::development::root::{Drafts, Signed};
 use crate::identifiers::{Measurement, Sha256Digest};
@@ -22,6 +22,7 @@ use crate::time::UnixSeconds;
 use crate::x509::Certificate;
 
 pub(crate) mod cbor;
+pub(crate) mod log;
 pub(crate) mod pki;
 
 /// 2026-06-01T00:00:00Z.
@@ -146,6 +147,14 @@ impl Setup {
     }
 
     pub(crate) fn bundle_of(&self, signed: &Signed, report: &[u8]) -> Bundle {
+        self.builder_of(signed, report).build().unwrap()
+    }
+
+    pub(crate) fn builder(&self) -> Builder {
+        self.builder_of(&self.signed(), &self.report_bytes())
+    }
+
+    fn builder_of(&self, signed: &Signed, report: &[u8]) -> Builder {
         let mut builder = Bundle::builder(KEY_CONFIGURATION).snp(SnpEvidence {
             report,
             kind: self.kind,
@@ -166,7 +175,7 @@ impl Setup {
         if let Some(collateral) = &self.gpu_collateral {
             builder = builder.gpu_collateral(collateral.clone());
         }
-        builder.build().unwrap()
+        builder
     }
 
     /// Anchors that pin this setup's keys.

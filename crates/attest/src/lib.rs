@@ -14,8 +14,10 @@
 //! the checks were done. It carries the exact bytes of the key configuration the
 //! evidence is bound to; the `channel` crate reads them.
 //!
-//! The crate does not read key configurations, transparency logs or weights:
-//! what it cannot check it names as a [`Gap`], never as a pass.
+//! The crate does not read key configurations or weights: what it cannot check it
+//! names as a [`Gap`], never as a pass. What a transparency log proves is verified
+//! by `subrosa-translog`, which does no I/O either; where the policy names a log,
+//! its releases are where reference values come from.
 //!
 //! Read the modules in this order: [`bundle`], [`policy`], [`appraisal`], [`snp`],
 //! [`dcap`], [`tdx`],
@@ -50,6 +52,7 @@ pub mod x509;
 
 pub use appraisal::{
     Appraisal, Attested, Code, EvidenceAppraisal, Gap, Refused, Roots, Verdict, appraise,
+    appraise_presented,
 };
 pub use binding::report_data;
 pub use bundle::Bundle;

@@ -16,6 +16,10 @@ use crate::{nitro, nvidia, tdx};
 
 pub(crate) mod defaults;
 mod file;
+mod log;
+mod release;
+
+pub use log::LogRules;
 
 /// A policy, complete and consistent.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -34,6 +38,8 @@ pub struct Policy {
     pub(crate) snp: Rules,
     pub(crate) nitro: nitro::Rules,
     pub(crate) nvidia: nvidia::Rules,
+    /// The log that releases, machines and directories must be in, if the policy names one.
+    pub(crate) log: Option<LogRules>,
     pub(crate) tdx: tdx::Rules,
     pub(crate) weakened: Vec<Weakening>,
 }
@@ -79,6 +85,7 @@ impl Policy {
             snp: defaults::snp_rules(),
             nitro: nitro::Rules::strict(),
             nvidia: nvidia::Rules::default(),
+            log: None,
             tdx: tdx::Rules::strict(),
             weakened: Vec::new(),
         }
@@ -129,6 +136,12 @@ impl Policy {
         &self.nvidia
     }
 
+    /// The log that releases, machines and directories must be in, if the policy names one.
+    #[must_use]
+    pub fn log(&self) -> Option<&LogRules> {
+        self.log.as_ref()
+    }
+
     /// What the key configuration must say.
     #[must_use]
     pub fn expectations(&self) -> &KeyConfigurationExpectations {
@@ -154,6 +167,25 @@ pub enum Platform {
 }
 
 impl Platform {
+    /// Every platform.
+    pub const ALL: [Self; 5] = [
+        Self::AwsNitro,
+        Self::AzureIntelTdx,
+        Self::AzureSevSnp,
+        Self::IntelTdx,
+        Self::SevSnp,
+    ];
+
+    /// The platform that names the machine: below a paravisor it is the processor's.
+    #[must_use]
+    pub const fn of_machine(self) -> Self {
+        match self {
+            Self::AzureIntelTdx | Self::IntelTdx => Self::IntelTdx,
+            Self::AzureSevSnp | Self::SevSnp => Self::SevSnp,
+            Self::AwsNitro => Self::AwsNitro,
+        }
+    }
+
     /// Names of the digests that say which program runs, as a policy lists them.
     #[must_use]
     pub const fn registers(self) -> &'static [&'static str] {
@@ -399,6 +431,15 @@ pub enum PolicyError {
         what: &'static str,
     },
 
+    /// The section about the log has a wrong value.
+    #[error("policy has a wrong value in {what}: {reason}")]
+    Log {
+        /// Where.
+        what: &'static str,
+        /// What is wrong.
+        reason: String,
+    },
+
     /// A value is weaker than the default and nothing says so.
     #[error(
         "policy is weaker than the default in {rule}: add a [[weakened]] entry for it, with a reason"
@@ -445,6 +486,10 @@ pub enum PolicyError {
         /// The registers it has.
         got: Vec<String>,
     },
+
+    /// Releases are listed although the log says which there are.
+    #[error("policy has [[releases]] beside [log]: which releases there are is for the log to say")]
+    ReleasesBesideLog,
 
     /// The input is longer than [`Policy::MAX_LEN`].
     #[error("policy is {got} bytes long, at most {} are read", Policy::MAX_LEN)]

@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::Error;
 use crate::exchange::{Exchange, Receiver};
+use crate::judge::Judge;
 use crate::node::VerifiedNode;
 use crate::nodes::{Nodes, SharedRng};
 use crate::transport::{Reply, Transport};
@@ -64,7 +65,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`Error::DevelopmentAddress`].
+    /// [`Error::DevelopmentAddress`], or [`Error::LogAddress`] where the policy's log cannot be read.
     pub fn new(
         config: Config,
         clock: impl Clock + 'static,
@@ -75,10 +76,10 @@ impl Client {
         }
         let transport = Arc::new(Transport::new(config.service, config.timeouts));
         let rng = Arc::new(SharedRng::new(rng));
+        let judge = Judge::new(config.policy, config.trust, config.history, config.timeouts)?;
         let nodes = Nodes::new(
             Arc::clone(&transport),
-            config.policy,
-            config.trust,
+            judge,
             Arc::new(clock),
             Arc::clone(&rng),
         );

@@ -1,6 +1,7 @@
 //! What a client is told.
 
 use core::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use subrosa_attest::Policy;
@@ -9,6 +10,7 @@ use subrosa_attest::development::{DevelopmentError, DevelopmentRoot};
 use subrosa_channel::Profile;
 
 use crate::address::ServiceUrl;
+use crate::log::LogHistory;
 
 /// What a client connects to, and what it accepts there. Nothing is taken from the environment.
 #[derive(Clone, Debug)]
@@ -24,6 +26,8 @@ pub struct Config {
     pub profile: Profile,
     /// How long to wait.
     pub timeouts: Timeouts,
+    /// What was seen of logs, where the policy names one.
+    pub history: Arc<LogHistory>,
 }
 
 /// The keys at the top of the certificates.
@@ -55,7 +59,8 @@ pub struct Timeouts {
 }
 
 impl Config {
-    /// The default profile and waiting times, and the vendors' keys.
+    /// The default profile and waiting times, and the vendors' keys. What is seen of a log is forgotten when the
+    /// program ends.
     #[must_use]
     pub fn new(service: ServiceUrl, policy: Policy) -> Self {
         Self {
@@ -64,6 +69,7 @@ impl Config {
             trust: Trust::Vendor,
             profile: Profile::default(),
             timeouts: Timeouts::default(),
+            history: Arc::new(LogHistory::memory()),
         }
     }
 }

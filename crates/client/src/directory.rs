@@ -1,6 +1,7 @@
 //! The node directory (spec/service.md): untrusted, it says where to look.
 
 use serde::{Deserialize, Serialize};
+use subrosa_attest::Sha256Digest;
 use subrosa_channel::KeyConfiguration;
 use thiserror::Error;
 
@@ -79,6 +80,12 @@ impl Directory {
         let written = serde_json::to_vec(&directory).map_err(|_| DirectoryError::Format)?;
         let good = written == bytes && directory.nodes.iter().all(Entry::is_well_formed);
         good.then_some(directory).ok_or(DirectoryError::Format)
+    }
+
+    /// The bundles that it names. Their form was checked when it was read.
+    pub(crate) fn bundles(&self) -> Vec<Sha256Digest> {
+        let hashes = self.nodes.iter().map(|entry| entry.bundle.parse());
+        hashes.filter_map(Result::ok).collect()
     }
 
     pub(crate) fn into_nodes(self) -> Vec<Entry> {

@@ -9,6 +9,7 @@ use subrosa_channel::{NodeError, OpenResponseError, SealError};
 use thiserror::Error;
 
 use crate::directory::DirectoryError;
+use crate::log::HistoryError;
 use crate::node::{Refusal, RefusalReason};
 
 /// Why there is no answer, or no whole one. It holds no text of a user.
@@ -29,6 +30,9 @@ pub enum Error {
     /// The directory of the service is not one.
     #[error(transparent)]
     Directory(#[from] DirectoryError),
+    /// What was seen of logs cannot be read or kept, so nothing is sent.
+    #[error("what this device has seen of logs cannot be used: {0}")]
+    History(#[from] HistoryError),
     /// A key changed between verification and answer. It may mean that the request did not run;
     /// nothing proves it.
     #[error(
@@ -37,6 +41,20 @@ pub enum Error {
     KeyRotated {
         /// What the service says, not authenticated.
         code: Code,
+    },
+    /// The address of the log in the policy is not one.
+    #[error("the policy's `log.tiles` is not the address of a log: {address}")]
+    LogAddress {
+        /// What the policy says.
+        address: String,
+    },
+    /// The log cannot be read, so nothing shows that it continues what this device has seen.
+    #[error("cannot read the transparency log at {address}: {source}")]
+    LogUnreachable {
+        /// Where it should be.
+        address: String,
+        /// Why not.
+        source: Box<Error>,
     },
     /// A connection could not be made, or broke.
     #[error("{stage}")]
@@ -110,9 +128,15 @@ impl Error {
             Self::AnswerTooLarge { .. } | Self::NotEvents | Self::Stream(_) => {
                 Code::MalformedStream
             }
-            Self::DevelopmentAddress | Self::Directory(_) => Code::Refused,
+            Self::DevelopmentAddress
+            | Self::Directory(_)
+            | Self::History(_)
+            | Self::LogAddress { .. } => Code::Refused,
             Self::KeyRotated { code } => *code,
-            Self::Network { .. } | Self::NoNode | Self::Timeout { .. } => Code::Network,
+            Self::LogUnreachable { .. }
+            | Self::Network { .. }
+            | Self::NoNode
+            | Self::Timeout { .. } => Code::Network,
             Self::Problem { reported, .. } => reported
                 .filter(|code| proves_nothing(*code))
                 .unwrap_or(Code::Network),

@@ -13,7 +13,7 @@
 //! [`proxy`] offers the same to applications that speak the APIs of OpenAI or Anthropic.
 //!
 //! Read the modules in this order: [`ServiceUrl`], [`Config`], [`Client`], [`VerifiedNode`],
-//! [`Exchange`], [`EventStream`], [`receipt`], [`proxy`].
+//! [`LogHistory`], [`Exchange`], [`EventStream`], [`receipt`], [`proxy`].
 
 #![expect(clippy::doc_markdown, reason = "OpenAI is a name, not code")]
 
@@ -24,6 +24,8 @@ mod config;
 mod directory;
 mod error;
 mod exchange;
+mod judge;
+mod log;
 mod node;
 mod nodes;
 
@@ -40,6 +42,7 @@ pub use config::{Config, Timeouts, Trust};
 pub use directory::DirectoryError;
 pub use error::{Error, Stage};
 pub use exchange::{Exchange, WholeAnswer};
+pub use log::{HistoryError, LogHistory};
 pub use node::{Refusal, RefusalReason, VerifiedNode};
 pub use receipt::ReceiptFile;
 pub use stream::{EventStream, StreamItem};

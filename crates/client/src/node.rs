@@ -6,12 +6,16 @@
 //! ```
 
 use core::fmt;
+use std::path::{Path, PathBuf};
 
 use rand_core::CryptoRng;
+use subrosa_attest::appraisal::Presented;
 use subrosa_attest::bundle::BundleError;
 #[cfg(feature = "development")]
 use subrosa_attest::development::{self, DevelopmentRoot};
-use subrosa_attest::{Appraisal, Bundle, Policy, Roots, Sha256Digest, UnixSeconds, appraise};
+use subrosa_attest::{
+    Appraisal, Bundle, Policy, Roots, Sha256Digest, UnixSeconds, appraise_presented,
+};
 #[cfg(feature = "development")]
 use subrosa_channel::DevelopmentNode;
 use subrosa_channel::{
@@ -43,6 +47,7 @@ enum Kind {
 pub struct Refusal {
     reason: RefusalReason,
     appraisal: Option<Appraisal>,
+    kept: Option<PathBuf>,
 }
 
 /// Why a node was not accepted.
@@ -93,10 +98,26 @@ impl VerifiedNode {
         trust: &Trust,
         now: UnixSeconds,
     ) -> Result<Self, Box<Refusal>> {
+        Self::judge_presented(bundle, &Presented::default(), policy, trust, now)
+    }
+
+    /// The same with what was shown beside the bundle, and what this device has seen of the log.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`].
+    pub fn judge_presented(
+        bundle: Bundle,
+        presented: &Presented<'_>,
+        policy: &Policy,
+        trust: &Trust,
+        now: UnixSeconds,
+    ) -> Result<Self, Box<Refusal>> {
+        let shown = (&bundle, presented);
         let kind = match trust {
             #[cfg(feature = "development")]
-            Trust::Development(root) => judge_development(&bundle, policy, root, now)?,
-            Trust::Vendor => judge_vendor(&bundle, policy, now)?,
+            Trust::Development(root) => judge_development(shown, policy, root, now)?,
+            Trust::Vendor => judge_vendor(shown, policy, now)?,
         };
         Ok(Self { kind, bundle })
     }
@@ -165,8 +186,12 @@ impl VerifiedNode {
     }
 }
 
-fn judge_vendor(bundle: &Bundle, policy: &Policy, now: UnixSeconds) -> Result<Kind, Box<Refusal>> {
-    let attested = appraise(bundle, policy, &Roots::vendor(), now)
+fn judge_vendor(
+    (bundle, presented): (&Bundle, &Presented<'_>),
+    policy: &Policy,
+    now: UnixSeconds,
+) -> Result<Kind, Box<Refusal>> {
+    let attested = appraise_presented(bundle, presented, policy, &Roots::vendor(), now)
         .into_attested()
         .map_err(|refused| Refusal::evidence(&refused))?;
     let appraisal = attested.appraisal().clone();
@@ -176,12 +201,12 @@ fn judge_vendor(bundle: &Bundle, policy: &Policy, now: UnixSeconds) -> Result<Ki
 
 #[cfg(feature = "development")]
 fn judge_development(
-    bundle: &Bundle,
+    (bundle, presented): (&Bundle, &Presented<'_>),
     policy: &Policy,
     root: &DevelopmentRoot,
     now: UnixSeconds,
 ) -> Result<Kind, Box<Refusal>> {
-    let attested = development::appraise(bundle, policy, root, now)
+    let attested = development::appraise_presented(bundle, presented, policy, root, now)
         .map_err(|refused| Refusal::evidence(&refused))?;
     let appraisal = attested.appraisal().clone();
     let node =
@@ -223,26 +248,40 @@ impl Refusal {
         refused_line(self.reason_code())
     }
 
+    /// The file with two signed notes of the log that contradict each other.
+    #[must_use]
+    pub fn kept(&self) -> Option<&Path> {
+        self.kept.as_deref()
+    }
+
+    pub(crate) fn keep(&mut self, path: PathBuf) {
+        self.kept = Some(path);
+    }
+
     pub(crate) fn new(reason: RefusalReason) -> Box<Self> {
-        let appraisal = None;
-        Box::new(Self { reason, appraisal })
+        Self::of(reason, None)
+    }
+
+    fn of(reason: RefusalReason, appraisal: Option<Appraisal>) -> Box<Self> {
+        Box::new(Self {
+            reason,
+            appraisal,
+            kept: None,
+        })
     }
 
     /// Of a node whose evidence passed.
     pub(crate) fn after(reason: RefusalReason, node: &VerifiedNode) -> Box<Self> {
-        let appraisal = Some(node.appraisal().clone());
-        Box::new(Self { reason, appraisal })
+        Self::of(reason, Some(node.appraisal().clone()))
     }
 
     fn evidence(refused: &subrosa_attest::Refused) -> Box<Self> {
         let reason = RefusalReason::Evidence(refused.code());
-        let appraisal = Some(refused.appraisal().clone());
-        Box::new(Self { reason, appraisal })
+        Self::of(reason, Some(refused.appraisal().clone()))
     }
 
     fn node(error: NodeError, appraisal: Appraisal) -> Box<Self> {
-        let (reason, appraisal) = (RefusalReason::Node(error), Some(appraisal));
-        Box::new(Self { reason, appraisal })
+        Self::of(RefusalReason::Node(error), Some(appraisal))
     }
 }
 
@@ -280,6 +319,14 @@ impl fmt::Display for Refusal {
                 )
             }
             RefusalReason::Node(error) => write!(f, ": {error}"),
+        }?;
+        match &self.kept {
+            Some(path) => write!(
+                f,
+                "; the log contradicts itself: both signed notes are kept in {}",
+                path.display()
+            ),
+            None => Ok(()),
         }
     }
 }

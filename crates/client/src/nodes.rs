@@ -9,21 +9,22 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rand_core::CryptoRng;
-use subrosa_attest::{Bundle, Policy, Sha256Digest, UnixSeconds};
+use subrosa_attest::appraisal::PresentedDirectory;
+use subrosa_attest::{Bundle, Code, Sha256Digest, UnixSeconds};
+use subrosa_translog::LogProof;
 use tokio::time::timeout;
 
 use crate::clock::Clock;
-use crate::config::Trust;
 use crate::directory::{Directory, DirectoryError, Entry};
 use crate::error::{Error, Stage};
+use crate::judge::Judge;
 use crate::node::{Refusal, RefusalReason, VerifiedNode};
 use crate::transport::{Document, Transport};
 
 /// The nodes of one service.
 pub(crate) struct Nodes {
     transport: Arc<Transport>,
-    policy: Policy,
-    trust: Trust,
+    judge: Judge,
     clock: Arc<dyn Clock>,
     rng: Arc<SharedRng>,
     /// Held while verifying, so that requests that come meanwhile wait for the one result.
@@ -58,16 +59,14 @@ impl SharedRng {
 impl Nodes {
     pub(crate) fn new(
         transport: Arc<Transport>,
-        policy: Policy,
-        trust: Trust,
+        judge: Judge,
         clock: Arc<dyn Clock>,
         rng: Arc<SharedRng>,
     ) -> Self {
         let current = tokio::sync::Mutex::new(None);
         Self {
             transport,
-            policy,
-            trust,
+            judge,
             clock,
             rng,
             current,
@@ -109,11 +108,26 @@ impl Nodes {
 
     /// The first node of a random order that passes: a uniform choice among all that would.
     async fn find(&self) -> Result<VerifiedNode, Error> {
-        let mut entries = self.directory().await?.into_nodes();
+        match self.find_once().await {
+            // The directory and its proof are two documents: in between it may have changed.
+            Err(error) if is_directory_not_logged(&error) => self.find_once().await,
+            found => found,
+        }
+    }
+
+    async fn find_once(&self) -> Result<VerifiedNode, Error> {
+        let directory = self.directory().await?;
+        let proof = if self.judge.asks_the_log() {
+            self.directory_proof().await?
+        } else {
+            None
+        };
+        let listed = directory.bundles();
+        let mut entries = directory.into_nodes();
         self.rng.shuffle(&mut entries);
         let mut failure = Error::NoNode;
         for entry in &entries {
-            match self.verify(entry).await {
+            match self.verify(entry, &listed, proof.as_deref()).await {
                 Ok(node) => return Ok(node),
                 Err(error) if weight(&error) > weight(&failure) => failure = error,
                 Err(_) => {}
@@ -130,10 +144,28 @@ impl Nodes {
         }
     }
 
-    async fn verify(&self, entry: &Entry) -> Result<VerifiedNode, Error> {
+    /// The proof that the directory is logged. A service without one is refused by whoever asks for it.
+    async fn directory_proof(&self) -> Result<Option<Vec<u8>>, Error> {
+        match self.transport.get(PROOF_PATH, LogProof::MAX).await {
+            Ok(Document::Bytes(bytes)) => Ok(Some(bytes)),
+            Ok(Document::TooLarge) | Err(Error::Problem { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn verify(
+        &self,
+        entry: &Entry,
+        listed: &[Sha256Digest],
+        proof: Option<&[u8]>,
+    ) -> Result<VerifiedNode, Error> {
         let bundle = self.bundle(entry).await?;
+        let directory = PresentedDirectory {
+            bundles: listed,
+            proof,
+        };
         let now = self.clock.now();
-        let node = VerifiedNode::judge(bundle, &self.policy, &self.trust, now)?;
+        let node = self.judge.judge(bundle, directory, now).await?;
         let kc = node.key_configuration();
         if let Some(field) = entry.mismatch(kc) {
             return Err(Refusal::after(RefusalReason::DirectoryMismatch { field }, &node).into());
@@ -169,6 +201,11 @@ fn check_life(not_after: u64, now: UnixSeconds) -> Result<(), RefusalReason> {
     }
 }
 
+fn is_directory_not_logged(error: &Error) -> bool {
+    let code = error.refusal().map(Refusal::reason_code);
+    code == Some(Code::DirectoryNotLogged.as_str())
+}
+
 /// Which of several failures is shown: the one that a person should know of first.
 fn weight(error: &Error) -> u8 {
     match error {
@@ -184,6 +221,7 @@ fn weight(error: &Error) -> u8 {
 /// Seconds that a key must still live to be sealed to.
 pub(crate) const MARGIN: u64 = 60;
 const DIRECTORY_PATH: &str = "/subrosa/v1/directory";
+const PROOF_PATH: &str = "/subrosa/v1/directory/proof";
 const BUNDLES_PATH: &str = "/subrosa/v1/bundles/";
 
 #[cfg(test)]

@@ -194,6 +194,12 @@ impl Config {
     pub fn tpm(&self) -> Option<&TpmSettings> {
         self.file.tpm.as_ref()
     }
+
+    /// Files with what the transparency log has said.
+    #[must_use]
+    pub fn log(&self) -> Option<&LogSettings> {
+        self.file.log.as_ref()
+    }
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -212,6 +218,24 @@ struct File {
     platform: PlatformSettings,
     gpus: Option<GpuSettings>,
     tpm: Option<TpmSettings>,
+    log: Option<LogSettings>,
+}
+
+/// Files with what the transparency log has said, which the host keeps fresh.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct LogSettings {
+    /// Log proof of the release manifest.
+    pub release: PathBuf,
+    /// Witnessed checkpoint that the evidence is bound to.
+    pub checkpoint: PathBuf,
+    /// Log proof of the directory that names the node's newest key.
+    pub directory: PathBuf,
+    /// Log proof of the roster of admitted machines.
+    pub machines: Option<PathBuf>,
+    /// This machine's record in the roster, with its proof.
+    pub machine: Option<PathBuf>,
 }
 
 /// Where the service listens.

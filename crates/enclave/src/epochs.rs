@@ -16,15 +16,18 @@ use subrosa_channel::{
     Epoch, Gateway, KeyConfigurationError, KeyConfigurationParams, KeyId, ModelEntry, OpenError,
     OpenedExchange, StreamShape, absent_release,
 };
-use subrosa_evidence::{CollectError, Machine};
+use subrosa_evidence::{CollectError, Machine, Stapled};
+use subrosa_translog::LogProof;
+use subrosa_translog::entry::directory::Directory;
 use thiserror::Error;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::clock::Clock;
-use crate::config::{Config, Keys, Shape};
+use crate::config::{Config, Keys, LogSettings, Shape};
 use crate::directory::{self, Node};
 use crate::log::{Digest, Event, Log};
+use crate::log_files::{self, LogFileError};
 use crate::metrics::KeyCounts;
 
 /// The keys of this enclave.
@@ -32,6 +35,7 @@ pub struct Epochs {
     clock: Clock,
     machine: Arc<Machine>,
     template: Template,
+    files: Option<LogSettings>,
     log: Log,
     gateway: RwLock<Gateway>,
     published: RwLock<Published>,
@@ -49,6 +53,9 @@ pub enum EpochError {
     /// The configuration cannot be put into a key configuration.
     #[error(transparent)]
     KeyConfiguration(#[from] KeyConfigurationError),
+    /// What the log has said cannot be read.
+    #[error(transparent)]
+    Log(#[from] LogFileError),
 }
 
 /// What all key configurations of this process have in common.
@@ -64,7 +71,13 @@ struct Template {
 struct Published {
     /// Newest first.
     keys: Vec<PublishedKey>,
+    /// The last proof of a directory that was read.
+    logged: Option<(LogProof, Bytes)>,
     directory: Bytes,
+    /// The proof that belongs to the directory.
+    proof: Option<Bytes>,
+    /// The directory of the newest key.
+    next: Bytes,
 }
 
 struct PublishedKey {
@@ -93,11 +106,13 @@ impl Epochs {
                 strict: stream_shape(config.shapes().strict),
                 models,
             },
+            files: config.log().cloned(),
             log,
             gateway: RwLock::new(Gateway::new()),
             published: RwLock::new(Published {
-                keys: Vec::new(),
                 directory: directory::render(&[]),
+                next: directory::render(&[]),
+                ..Published::default()
             }),
             failing: AtomicBool::new(false),
             made: AtomicU64::new(0),
@@ -156,6 +171,48 @@ impl Epochs {
     #[must_use]
     pub fn directory(&self) -> Bytes {
         self.published().directory.clone()
+    }
+
+    /// The proof that this directory is logged.
+    #[must_use]
+    pub fn directory_proof(&self) -> Option<Bytes> {
+        self.published().proof.clone()
+    }
+
+    /// The directory that is to be logged next.
+    #[must_use]
+    pub fn next_directory(&self) -> Bytes {
+        self.published().next.clone()
+    }
+
+    /// Reads the proof of a directory again. A key that it names is published from then on.
+    pub fn read_directory_proof(&self) {
+        let Some(files) = &self.files else { return };
+        if let Some((proof, bytes)) = log_files::directory(files) {
+            let mut published = self.published_mut();
+            published.logged = Some((proof, bytes.into()));
+            published.render();
+        }
+    }
+
+    /// Follows the proofs of directories, for ever.
+    pub async fn follow_directory(self: Arc<Self>) {
+        if self.files.is_none() {
+            return;
+        }
+        let mut ticks = interval(Duration::from_secs(1));
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let _ = ticks.tick().await;
+            let epochs = Arc::clone(&self);
+            // The file may lie on a disk of the host, which may never answer.
+            if spawn_blocking(move || epochs.read_directory_proof())
+                .await
+                .is_err()
+            {
+                return;
+            }
+        }
     }
 
     /// The bundle with this SHA-256.
@@ -234,11 +291,16 @@ impl Epochs {
     fn make(&self) -> Result<(Epoch, PublishedKey), EpochError> {
         let not_before = self.clock.now();
         let not_after = not_before.saturating_add(self.template.keys.life_seconds);
-        let params = self.template.params(not_before, not_after);
+        let proofs = self.files.as_ref().map(log_files::read).transpose()?;
+        let (stapled, release) = proofs.map_or_else(
+            || (Stapled::default(), absent_release()),
+            |proofs| (proofs.stapled, proofs.release),
+        );
+        let params = self.template.params(not_before, not_after, release);
         let capacity = usize::try_from(self.template.keys.replay_capacity).unwrap_or(usize::MAX);
         let epoch = Epoch::generate(&params, capacity, &mut UnwrapErr(SysRng))?;
         let kc = epoch.key_configuration();
-        let bundle = self.machine.bundle(kc.as_bytes())?;
+        let bundle = self.machine.bundle_with(kc.as_bytes(), stapled)?;
         let node = Node {
             key_id: kc.key_id(),
             bundle: bundle.hash(),
@@ -282,16 +344,22 @@ impl EpochError {
         match self {
             Self::Evidence(error) => error.step(),
             Self::KeyConfiguration(_) => "key-configuration",
+            Self::Log(_) => "log",
         }
     }
 }
 
 impl Template {
-    fn params(&self, not_before: u64, not_after: u64) -> KeyConfigurationParams {
+    fn params(
+        &self,
+        not_before: u64,
+        not_after: u64,
+        release_id: [u8; 32],
+    ) -> KeyConfigurationParams {
         KeyConfigurationParams {
             not_before,
             not_after,
-            release_id: absent_release(),
+            release_id,
             configuration: self.configuration,
             balanced: self.balanced,
             strict: self.strict,
@@ -301,11 +369,23 @@ impl Template {
 }
 
 impl Published {
-    /// A key is published until the next one is (spec/channel.md §1), so the
-    /// directory names the newest.
+    /// A key is published until the next one is (spec/channel.md §1), so the directory names the newest, or, where
+    /// directories are logged, the newest whose directory is (spec/service.md).
     fn render(&mut self) {
-        let nodes: Vec<&Node> = self.keys.iter().take(1).map(|key| &key.node).collect();
-        self.directory = directory::render(&nodes);
+        let of = |key: Option<&PublishedKey>| {
+            let nodes: Vec<&Node> = key.into_iter().map(|key| &key.node).collect();
+            directory::render(&nodes)
+        };
+        let newest = self.keys.first();
+        let logged = self.logged.as_ref().and_then(|(proof, bytes)| {
+            let is_proven =
+                |key: &&PublishedKey| Directory::is_proven_by(proof, &[key.bundle_hash]);
+            Some((self.keys.iter().find(is_proven)?, bytes.clone()))
+        });
+        let (key, proof) = logged.unzip();
+        self.next = of(newest);
+        self.directory = of(key.or(newest));
+        self.proof = proof;
     }
 }
 

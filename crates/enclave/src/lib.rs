@@ -28,3 +28,4 @@ pub mod run;
 pub mod service;
 
 mod directory;
+mod log_files;

@@ -106,6 +106,9 @@ impl StartError {
             Self::Epoch(EpochError::Evidence(error)) | Self::Evidence(error) => {
                 return evidence_hint(error);
             }
+            Self::Epoch(EpochError::Log(_)) => {
+                "check the files that `log` names; `subrosa log staple` writes them"
+            }
             Self::Epoch(_) => "check `shapes`, `keys` and `engine` in the configuration",
             Self::System { .. } => "check the limits of the account that the service runs under",
         };
@@ -189,6 +192,7 @@ async fn start(
     let first = Arc::clone(&epochs);
     let key_id = blocking("make a key", move || first.renew()).await??;
     service.start(started, Arc::clone(&epochs));
+    tokio::spawn(Arc::clone(&epochs).follow_directory());
     tokio::spawn(epochs.keep());
     tokio::spawn(observe(Arc::clone(service)));
     log.write(&Event::Started {

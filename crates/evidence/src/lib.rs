@@ -44,8 +44,10 @@ pub mod simulated;
 mod collateral;
 mod deadline;
 mod file;
+mod stapled;
 mod tdx;
 
 pub use challenge::Challenge;
 pub use error::CollectError;
 pub use machine::{Collector, Evidence, Machine};
+pub use stapled::Stapled;

@@ -16,6 +16,7 @@ use crate::deadline::Deadline;
 use crate::error::CollectError;
 use crate::settings::{GpuSettings, PlatformSettings, TpmSettings};
 use crate::snp::Table;
+use crate::stapled::Stapled;
 use crate::tpm::Tpm;
 
 /// A source of evidence.
@@ -277,10 +278,24 @@ impl Machine {
     ///
     /// [`CollectError`].
     pub fn bundle(&self, key_configuration: &[u8]) -> Result<Bundle, CollectError> {
+        self.bundle_with(key_configuration, Stapled::default())
+    }
+
+    /// The same, bound to a checkpoint of a log, and with what the log has said.
+    ///
+    /// # Errors
+    ///
+    /// [`CollectError`].
+    pub fn bundle_with(
+        &self,
+        key_configuration: &[u8],
+        stapled: Stapled,
+    ) -> Result<Bundle, CollectError> {
         let mut builder = Bundle::builder(key_configuration);
+        let checkpoint = stapled.checkpoint.as_deref();
         let mut gpu_evidence = None;
         if let Some(gpus) = &self.gpus {
-            let challenge = Challenge::binding(key_configuration, None, None);
+            let challenge = Challenge::binding(key_configuration, checkpoint, None);
             let evidence = collect(gpus, &challenge)?;
             let Evidence::Nvidia { devices } = &evidence else {
                 return Err(CollectError::NotInBundle {
@@ -296,19 +311,20 @@ impl Machine {
         }
         let gpu_evidence = gpu_evidence.as_deref();
         let challenge = if let Some(tpm) = &self.tpm {
-            let evidence = collect(tpm, &Challenge::beside(key_configuration, None))?;
+            let evidence = collect(tpm, &Challenge::beside(key_configuration, checkpoint))?;
             let Evidence::Tpm(quote) = &evidence else {
                 return Err(CollectError::NotInBundle {
                     platform: evidence.platform(),
                 });
             };
             builder = add_quote(builder, quote);
-            Challenge::with_tpm(key_configuration, None, gpu_evidence, &quote.encode())
+            Challenge::with_tpm(key_configuration, checkpoint, gpu_evidence, &quote.encode())
         } else {
-            Challenge::binding(key_configuration, None, gpu_evidence)
+            Challenge::binding(key_configuration, checkpoint, gpu_evidence)
         };
         let evidence = collect(&self.platform, &challenge)?;
-        Ok(self.add(builder, &evidence)?.build()?)
+        let builder = staple(self.add(builder, &evidence)?, stapled);
+        Ok(builder.build()?)
     }
 
     /// Evidence of the platform and of the devices about the caller's bytes, to
@@ -382,6 +398,21 @@ impl std::fmt::Debug for Machine {
             .field("tpm", &self.tpm.is_some())
             .finish_non_exhaustive()
     }
+}
+
+fn staple(mut builder: Builder, stapled: Stapled) -> Builder {
+    let add: [(_, fn(Builder, Vec<u8>) -> Builder); 4] = [
+        (stapled.checkpoint, Builder::checkpoint),
+        (stapled.machine_record, Builder::machine_record),
+        (stapled.machine_proof, Builder::machine_proof),
+        (stapled.release_proof, Builder::release_proof),
+    ];
+    for (part, add) in add {
+        if let Some(bytes) = part {
+            builder = add(builder, bytes);
+        }
+    }
+    builder
 }
 
 fn collect(collector: &Mutex<Deadline>, challenge: &Challenge) -> Result<Evidence, CollectError> {

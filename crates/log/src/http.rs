@@ -20,8 +20,8 @@ use tokio::time::{sleep, timeout};
 
 use crate::sequencer::{Submission, SubmitError};
 use crate::storage::Storage;
-use crate::tiles::{MAX_ENTRIES, TilePath};
 use crate::witness::{AddCheckpoint, Witness, WitnessError};
+use subrosa_translog::tiles::{MAX_ENTRIES, TilePath};
 
 /// A log, as the network sees it.
 #[derive(Debug)]

@@ -19,11 +19,10 @@ pub mod http;
 pub mod log;
 mod sequencer;
 pub mod storage;
-mod tiles;
 mod witness;
 
 pub use log::{Log, LogError};
 pub use sequencer::{Cosigners, Sequencer, Submission, SubmitError};
 pub use storage::{DiskStorage, Storage};
-pub use tiles::{MAX_ENTRIES, TilePath, WIDTH, parse_entries};
+pub use subrosa_translog::tiles::{MAX_ENTRIES, TilePath, WIDTH, parse_entries};
 pub use witness::{AddCheckpoint, Witness, WitnessError};

@@ -17,7 +17,9 @@ use thiserror::Error;
 
 use self::edge::Edge;
 use crate::storage::{Storage, make_folders, replace};
-use crate::tiles::{MAX_ENTRIES, MAX_HASHES, TilePath, WIDTH, parse_entries, parse_hashes, reduce};
+use subrosa_translog::tiles::{
+    MAX_ENTRIES, MAX_HASHES, TilePath, WIDTH, parse_entries, parse_hashes, reduce,
+};
 
 /// A log, open for appending.
 #[derive(Debug)]

@@ -11,7 +11,7 @@
 //! ```
 //!
 //! The crate does no I/O and reads no clock. It does not fetch or store a log
-//! (`subrosa log` does), and does not decide what a device accepts: it says what
+//! (`subrosa log` does; [`tiles`] names what is fetched), and does not decide what a device accepts: it says what
 //! is logged. The formats are `spec/transparency.md` and `spec/release.md`.
 
 mod checkpoint;
@@ -23,6 +23,7 @@ pub mod merkle;
 mod note;
 mod proof;
 mod state;
+pub mod tiles;
 mod time;
 
 pub use checkpoint::{

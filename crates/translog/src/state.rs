@@ -224,11 +224,20 @@ impl DeviceState {
             return Err(StateError::Rollback {
                 size: newest.checkpoint.size(),
                 seen: seen.checkpoint.size(),
-                conflict: conflict(seen, &newest),
+                conflict: Box::new(conflict(seen, &newest)),
             });
         }
         let chain = self.chain(shown);
-        for (old, new) in chain.iter().zip(chain.iter().skip(1)) {
+        let pairs = || chain.iter().zip(chain.iter().skip(1));
+        // A fork that needs no proof is said first: it accuses the log.
+        let is_fork = |(old, new): &(&Seen, &Seen)| {
+            let (old, new) = (&old.checkpoint, &new.checkpoint);
+            old.size() == new.size() && old.root() != new.root()
+        };
+        if let Some((old, new)) = pairs().find(is_fork) {
+            return Err(StateError::Fork(Box::new(conflict(old, new))));
+        }
+        for (old, new) in pairs() {
             let sizes = (old.checkpoint.size(), new.checkpoint.size());
             let proof = proofs.get(&sizes).map_or(&[][..], Vec::as_slice);
             check_continues(old, new, proof)?;
@@ -401,27 +410,20 @@ impl From<&WitnessedCheckpoint> for Seen {
     }
 }
 
-fn conflict(seen: &Seen, refused: &Seen) -> Box<Conflict> {
-    Box::new(Conflict {
+fn conflict(seen: &Seen, refused: &Seen) -> Conflict {
+    Conflict {
         seen: seen.note.to_string(),
         refused: refused.note.to_string(),
-    })
+    }
 }
 
 fn check_continues(seen: &Seen, new: &Seen, proof: &[Hash]) -> Result<(), StateError> {
     let (old, next) = (&seen.checkpoint, &new.checkpoint);
     let verdict = verify_consistency(proof, old.size(), old.root(), next.size(), next.root());
-    verdict.map_err(|error| {
-        // Of one size there is one root: no proof is needed to see the fork. A proof that fails may
-        // be a bad proof, and accuses nobody.
-        if next.size() == old.size() && next.root() != old.root() {
-            StateError::Fork(conflict(seen, new))
-        } else {
-            StateError::Unproven {
-                error,
-                conflict: conflict(seen, new),
-            }
-        }
+    // A proof that fails may be a bad proof, and accuses nobody.
+    verdict.map_err(|error| StateError::Unproven {
+        error,
+        conflict: Box::new(conflict(seen, new)),
     })
 }
 

@@ -61,6 +61,8 @@ pub(crate) enum Group {
     Cca,
     /// What Intel TDX and SGX share: quotes and Intel's collateral.
     Dcap,
+    /// What the log says about a bundle, where the policy names a log.
+    Log,
     /// AWS Nitro Enclaves.
     Nitro,
     /// NVIDIA GPUs and switches.
@@ -300,6 +302,14 @@ checks! {
         GpuEvidence = "gpu-evidence", GapAllowed, "are the graphics processors verified?";
         ReleaseLogged = "release-logged", GapAllowed, "does the public log hold the release?";
         MachineAdmitted = "machine-admitted", GapAllowed, "does the public log admit the machine?";
+    }
+
+    Log {
+        DirectoryLogged = "directory-logged", GapAllowed, "does the public log hold the directory with this node?";
+        LogHistory = "log-history", GapAllowed, "does the log continue what this device has seen of it?";
+    }
+
+    Bundle {
         ExcludesHost = "excludes-host", Required, "does the evidence exclude the operator of the host?";
     }
 }

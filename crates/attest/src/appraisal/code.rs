@@ -50,6 +50,16 @@ codes! {
     CertificateNotYetValid = "certificate-not-yet-valid",
     /// A certificate does not come from the certificate above it.
     CertificateSignature = "certificate-signature",
+    /// A checkpoint of the log was cosigned later than now.
+    CheckpointFromFuture = "checkpoint-from-future",
+    /// A checkpoint of the log does not have the form of one.
+    CheckpointMalformed = "checkpoint-malformed",
+    /// A checkpoint is of another log than the policy names.
+    CheckpointOtherLog = "checkpoint-other-log",
+    /// A signature of a checkpoint is missing or does not verify.
+    CheckpointSignature = "checkpoint-signature",
+    /// A checkpoint of the log is older than it may be.
+    CheckpointStale = "checkpoint-stale",
     /// The report hides which chip it comes from, its certificate does not.
     ChipIdMasked = "chip-id-masked",
     /// The report comes from another chip than its certificate.
@@ -66,6 +76,10 @@ codes! {
     ConfigurationIdMismatch = "configuration-id-mismatch",
     /// The device's firmware is in a debug or insecure state.
     DeviceNotSecure = "device-not-secure",
+    /// The log has two directories of one epoch.
+    DirectoryChanged = "directory-changed",
+    /// The directory, or this node in it, is not in the log.
+    DirectoryNotLogged = "directory-not-logged",
     /// Collateral is of an older issue than the policy allows.
     EvaluationNumberBelowMinimum = "evaluation-number-below-minimum",
     /// The event log does not have the form its standard specifies.
@@ -123,6 +137,26 @@ codes! {
     LaunchDigestMismatch = "launch-digest-mismatch",
     /// The platform is not in its secured state.
     LifecycleNotSecured = "lifecycle-not-secured",
+    /// A release, roster or directory is past its time.
+    LogEntryExpired = "log-entry-expired",
+    /// An entry of the log is not what it should be.
+    LogEntryMalformed = "log-entry-malformed",
+    /// The time of a release, roster or directory has not come.
+    LogEntryNotYetValid = "log-entry-not-yet-valid",
+    /// Too few of the keys that the policy names have signed an entry.
+    LogEntrySignature = "log-entry-signature",
+    /// The log shows another history than it did before.
+    LogForked = "log-forked",
+    /// An entry is not in the log that it is said to be in.
+    LogInclusion = "log-inclusion",
+    /// Nothing proves that the log continues what was seen of it.
+    LogNotContinued = "log-not-continued",
+    /// A proof about the log does not have the form of one.
+    LogProofMalformed = "log-proof-malformed",
+    /// The log is shorter than it was.
+    LogRolledBack = "log-rolled-back",
+    /// The roster of admitted machines does not admit this one.
+    MachineNotAdmitted = "machine-not-admitted",
     /// The machine is not one the policy lists.
     MachineNotAllowed = "machine-not-allowed",
     /// The evidence does not say which machine it comes from.
@@ -169,6 +203,10 @@ codes! {
     ReferenceValuesEmpty = "reference-values-empty",
     /// A run-time register does not have the value in the policy.
     RegisterMismatch = "register-mismatch",
+    /// The release is one of another service.
+    ReleaseServiceMismatch = "release-service-mismatch",
+    /// The release is below the minimum that the service has logged.
+    ReleaseSuperseded = "release-superseded",
     /// The report is bound to another key configuration, checkpoint or GPU evidence.
     ReportDataMismatch = "report-data-mismatch",
     /// The report was made later than now.
@@ -193,6 +231,8 @@ codes! {
     Revoked = "revoked",
     /// The root key is not one of the vendor's.
     RootNotPinned = "root-not-pinned",
+    /// The roster of machines is older than one that was seen.
+    RosterSuperseded = "roster-superseded",
     /// Another guest may act on this one, such as one that migrates it.
     ServiceGuestBound = "service-guest-bound",
     /// A signature is made with an algorithm that is not accepted, or not with the key's.
@@ -221,6 +261,8 @@ codes! {
     VmplHostRequested = "vmpl-host-requested",
     /// The report was asked for at another privilege level than the policy says.
     VmplMismatch = "vmpl-mismatch",
+    /// Too few witnesses have cosigned a checkpoint.
+    WitnessQuorum = "witness-quorum",
 }
 
 impl fmt::Display for Code {

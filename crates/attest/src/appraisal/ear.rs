@@ -78,6 +78,7 @@ impl TrustVector {
             | Check::BootMeasurement
             | Check::ReferenceValues
             | Check::ReleaseLogged
+            | Check::LogHistory
             | Check::TdRegisters
             | Check::TdEventLog
             | Check::EnclaveMeasurement
@@ -126,6 +127,7 @@ impl TrustVector {
             | Check::CollateralAge
             | Check::MachineAllowed
             | Check::MachineAdmitted
+            | Check::DirectoryLogged
             | Check::NitroMachine
             | Check::NitroModule => &mut self.instance_identity,
             _ => &mut self.hardware,

@@ -379,6 +379,12 @@ pub(crate) const fn explanation(check: Check) -> &'static str {
         Check::MachineAdmitted => {
             "Somebody who has a machine in his hands can open it. A list of machines that others look after excludes one that nobody knows."
         }
+        Check::DirectoryLogged => {
+            "The log holds one directory for everybody, so nobody can be led to a node of his own."
+        }
+        Check::LogHistory => {
+            "A log that goes back, or that contradicts what it showed before, shows you something that others do not see."
+        }
         Check::ExcludesHost => {
             "The point of it all: whoever runs the machine must be kept out. Evidence that does not show it is good for other purposes only."
         }

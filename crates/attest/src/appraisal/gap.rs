@@ -12,8 +12,10 @@ pub enum Gap {
     BootNotCompared,
     /// The report is bound to no log checkpoint, so nothing says how old it is.
     CheckpointAbsent,
-    /// A checkpoint is there and bound, and this version cannot verify it.
+    /// A checkpoint is there and bound, and the policy names no log to verify it by.
     CheckpointNotVerified,
+    /// Nobody looked whether the directory is in the log.
+    DirectoryNotChecked,
     /// The enclave may use the provisioning key.
     EnclaveProvisionKey,
     /// The report is bound to no GPU evidence.
@@ -30,6 +32,8 @@ pub enum Gap {
     HardwareReportNotVerified,
     /// The evidence does not exclude the operator of the host.
     HostNotExcluded,
+    /// The log was not compared with what the device has seen of it.
+    LogHistoryNotChecked,
     /// The evidence does not say which machine it comes from.
     MachineNotIdentified,
     /// Nothing proves that the machine is one of the admitted ones.
@@ -81,6 +85,7 @@ impl Gap {
             Self::CheckpointAbsent => "checkpoint-absent",
             Self::BootNotCompared => "boot-not-compared",
             Self::CheckpointNotVerified => "checkpoint-not-verified",
+            Self::DirectoryNotChecked => "directory-not-checked",
             Self::EnclaveProvisionKey => "enclave-provision-key",
             Self::GpuEvidenceAbsent => "gpu-evidence-absent",
             Self::GpuFabricNotVerified => "gpu-fabric-not-verified",
@@ -89,6 +94,7 @@ impl Gap {
             Self::GpuNonceNotCompared => "gpu-nonce-not-compared",
             Self::HardwareReportNotVerified => "hardware-report-not-verified",
             Self::HostNotExcluded => "host-not-excluded",
+            Self::LogHistoryNotChecked => "log-history-not-checked",
             Self::MachineNotIdentified => "machine-not-identified",
             Self::MachineNotProven => "machine-not-proven",
             Self::ParavisorNotCompared => "paravisor-not-compared",
@@ -115,7 +121,8 @@ impl Gap {
     pub fn meaning(&self) -> String {
         match self {
             Self::CheckpointAbsent => "no log checkpoint is bound to the report, so its age is known only from the key's own dates".into(),
-            Self::CheckpointNotVerified => "a log checkpoint is bound to the report, but this version cannot verify it".into(),
+            Self::CheckpointNotVerified => "a log checkpoint is bound to the report, but the policy names no log to verify it by".into(),
+            Self::DirectoryNotChecked => "nobody looked whether the directory of nodes is the one in the log".into(),
             Self::EnclaveProvisionKey => "the enclave may use the provisioning key, which names the platform across owners".into(),
             Self::GpuEvidenceAbsent => "no GPU evidence is bound to the report, so a GPU, if one is used, is unverified".into(),
             Self::BootNotCompared => "nobody said which image the TPM should have seen start, so its registers were not compared".into(),
@@ -125,6 +132,7 @@ impl Gap {
             Self::GpuNonceNotCompared => "nobody said which nonce to expect, so the device's report may be old".into(),
             Self::HardwareReportNotVerified => "nothing endorses the hardware report, so nobody vouches for what is bound to it".into(),
             Self::HostNotExcluded => "the evidence does not exclude the operator of the host".into(),
+            Self::LogHistoryNotChecked => "the log was not compared with what this device has seen of it before".into(),
             Self::MachineNotIdentified => "the report does not say which machine it comes from".into(),
             Self::MachineNotProven => "no log proof that this machine is one of the admitted ones".into(),
             Self::ParavisorNotCompared => "nobody said which paravisor to expect, and the paravisor sees everything".into(),

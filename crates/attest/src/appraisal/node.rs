@@ -4,24 +4,48 @@ use subtle::ConstantTimeEq;
 
 use super::check::{Check, Group, Recorder};
 use super::gpus::check_gpus;
+use super::log::{LogFindings, Presented, check_log, check_release};
 use super::{Code, Facts, Gap, Origin, Roots, list, tpms};
 use crate::binding;
 use crate::bundle::{Bundle, PlatformEvidence, TdxEvidence};
 use crate::dcap::CollateralFile;
-use crate::policy::{Platform, Policy, RequiredPart};
+use crate::policy::{KeyConfigurationExpectations, Platform, Policy, RequiredPart};
 use crate::snp::checks;
 use crate::time::UnixSeconds;
 use crate::{nitro, tdx};
 
+/// What the checks have found beside rows.
+pub(super) struct Found {
+    pub(super) facts: Option<Facts>,
+    pub(super) expectations: KeyConfigurationExpectations,
+    pub(super) log: LogFindings,
+}
+
 pub(super) fn run_checks(
-    bundle: &Bundle,
+    (bundle, presented): (&Bundle, &Presented<'_>),
     policy: &Policy,
     roots: &Roots,
     origin: Origin,
     now: UnixSeconds,
     recorder: &mut Recorder,
-) -> Option<Facts> {
-    check_reference_values(policy, recorder);
+) -> Found {
+    let rules = policy.log.as_ref();
+    let logged = rules.and_then(|rules| check_release(bundle, policy, rules, now, recorder));
+    let (release, joined) = logged.unzip();
+    // A release that is demanded and not there leaves nothing to compare with.
+    let reference = match rules {
+        None => Some(policy),
+        Some(_) => joined.as_ref(),
+    };
+    let mut found = Found {
+        facts: None,
+        expectations: reference.unwrap_or(policy).expectations.clone(),
+        log: LogFindings::default(),
+    };
+    if let Some(reference) = reference {
+        check_reference_values(reference, recorder);
+    }
+    let policy = reference.unwrap_or(policy);
     let evidence = bundle.platform_evidence();
     let platform = evidence.platform();
     recorder.compare(
@@ -31,16 +55,27 @@ pub(super) fn run_checks(
         list(policy.platforms.iter()),
         platform.to_string(),
     );
-    let facts = verify_platform(&evidence, bundle, policy, roots, now, recorder)?;
-    check_measurement(&facts, policy, recorder);
+    let Some(facts) = verify_platform(&evidence, bundle, policy, roots, now, recorder) else {
+        return found;
+    };
+    if let Some(reference) = reference {
+        check_measurement(&facts, reference, recorder);
+    }
     check_machine(&facts, policy, recorder);
     check_binding(&facts, bundle, recorder);
     tpms::check_beside(platform, bundle, policy, roots, now, recorder);
     check_gpus(bundle, policy, roots, now, recorder);
-    check_parts(bundle, policy, recorder);
+    match rules {
+        None => check_parts(bundle, policy, recorder),
+        Some(rules) => {
+            let shown = (bundle, &facts);
+            found.log = check_log(shown, presented, rules, release, now, recorder);
+        }
+    }
     check_collateral_age(policy, now, recorder);
     check_host(platform, origin, recorder);
-    Some(facts)
+    found.facts = Some(facts);
+    found
 }
 
 /// Runs the checks of the platform the evidence is of.
@@ -204,7 +239,7 @@ fn check_collateral_age(policy: &Policy, now: UnixSeconds, recorder: &mut Record
     );
 }
 
-/// Parts that this version can carry and bind, but not verify.
+/// Parts that are carried and bound, but not verified: the policy names no log.
 fn check_parts(bundle: &Bundle, policy: &Policy, recorder: &mut Recorder) {
     for (check, part, is_there, absent, unverified) in [
         (
@@ -235,7 +270,7 @@ fn check_parts(bundle: &Bundle, policy: &Policy, recorder: &mut Recorder) {
             (true, true) => recorder.fail(
                 check,
                 Code::RequiredCheckNotRun,
-                "present, not verifiable by this version",
+                "present, and the policy names no log to verify it by",
             ),
             (false, false) => recorder.gap(check, absent),
             (true, false) => recorder.gap(check, unverified),

@@ -15,6 +15,7 @@ use crate::snp::{Product, layout};
 
 mod azure;
 mod gpu;
+mod log;
 mod nitro;
 mod nodes;
 mod tdx;

@@ -18,6 +18,8 @@ pub enum Label {
     GpuCollateral,
     /// The node's key configuration.
     KeyConfiguration,
+    /// The machine's record in the roster of admitted machines, with its proof.
+    MachineRecord,
     /// An AWS Nitro attestation document.
     NitroDocument,
     /// AMD's root certificate.
@@ -40,7 +42,7 @@ pub enum Label {
     TdxEventLog,
     /// An Intel TDX quote.
     TdxQuote,
-    /// Log proof of the admitted machine.
+    /// Log proof of the roster of admitted machines.
     TlogProofMachine,
     /// Log proof of the release.
     TlogProofRelease,
@@ -52,7 +54,7 @@ pub enum Label {
 
 impl Label {
     /// Every label, in the order of the deterministic encoding.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::SnpArk,
         Self::SnpAsk,
         Self::SnpCrl,
@@ -68,6 +70,7 @@ impl Label {
         Self::TdxEventLog,
         Self::TpmEventLog,
         Self::GpuCollateral,
+        Self::MachineRecord,
         Self::NitroDocument,
         Self::TdxCollateral,
         Self::KeyConfiguration,
@@ -84,6 +87,7 @@ impl Label {
             Self::GpuEvidence => "gpu-evidence",
             Self::GpuCollateral => "gpu-collateral",
             Self::KeyConfiguration => "key-configuration",
+            Self::MachineRecord => "machine-record",
             Self::NitroDocument => "nitro-document",
             Self::SnpArk => "snp-ark",
             Self::SnpAsk => "snp-ask",
@@ -111,6 +115,7 @@ impl Label {
             Self::GpuEvidence => "application/vnd.subrosa.gpu-evidence",
             Self::GpuCollateral => "application/vnd.subrosa.gpu-collateral",
             Self::KeyConfiguration => "application/vnd.subrosa.key-configuration",
+            Self::MachineRecord => "application/vnd.subrosa.machine-record",
             Self::NitroDocument => "application/vnd.subrosa.nitro-document",
             // RFC 2585, section 4.
             Self::SnpArk | Self::SnpAsk | Self::SnpAsvk | Self::SnpVcek | Self::SnpVlek => {
@@ -132,15 +137,20 @@ impl Label {
     pub const fn max_len(self) -> usize {
         match self {
             Self::SnpReport => 0x4A0,
-            Self::SnpArk | Self::SnpAsk | Self::SnpAsvk | Self::SnpVcek | Self::SnpVlek => 8 * 1024,
+            Self::MachineRecord
+            | Self::SnpArk
+            | Self::SnpAsk
+            | Self::SnpAsvk
+            | Self::SnpVcek
+            | Self::SnpVlek => 8 * 1024,
             Self::AzureReport
             | Self::Checkpoint
             | Self::KeyConfiguration
             | Self::NitroDocument
             | Self::TdxQuote => 16 * 1024,
-            Self::SnpCrl | Self::TlogProofMachine | Self::TlogProofRelease | Self::TpmEvidence => {
-                32 * 1024
-            }
+            Self::SnpCrl | Self::TlogProofMachine | Self::TpmEvidence => 32 * 1024,
+            // A release names many files.
+            Self::TlogProofRelease => 96 * 1024,
             Self::GpuCollateral
             | Self::GpuEvidence
             | Self::TdxCollateral
@@ -166,6 +176,7 @@ impl Label {
             | Self::GpuCollateral
             | Self::GpuEvidence
             | Self::KeyConfiguration
+            | Self::MachineRecord
             | Self::TlogProofMachine
             | Self::TlogProofRelease
             | Self::TpmEventLog

@@ -222,13 +222,13 @@ fn other_spellings_of_the_same_content_are_refused() {
 #[test]
 fn too_many_entries_are_refused_before_they_are_read() {
     for (bytes, got) in [
-        (&[0xB8, 22, 0x00][..], 22),
+        (&[0xB8, 23, 0x00][..], 23),
         (
             &[0xBB, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF],
             u64::MAX,
         ),
     ] {
-        let expected = 21;
+        let expected = 22;
         let refused = BundleError::TooManyEntries { expected, got };
         assert_eq!(Bundle::parse(bytes).unwrap_err(), refused);
     }

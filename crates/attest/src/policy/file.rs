@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{
     Boot, KeyConfigurationExpectations, NamedDigest, Platform, Policy, PolicyError, ReferenceValue,
-    RequiredPart, WeakenedRule, Weakening, defaults,
+    RequiredPart, WeakenedRule, Weakening, defaults, log,
 };
 use crate::identifiers::{BlockId, KeyDigest, Measurement, Sha256Digest};
 use crate::snp::rules::{self, GuestRestriction, PlatformFeature, RevocationRule, Rules};
@@ -43,6 +43,7 @@ pub(super) struct File {
     intel_tdx: IntelTdx,
     #[serde(default)]
     nvidia: Nvidia,
+    log: Option<log::Section>,
     #[serde(default)]
     weakened: Vec<Weakening>,
 }
@@ -278,6 +279,9 @@ impl File {
         let snp = self.sev_snp.into_rules(&mut loosened)?;
         let tdx = self.intel_tdx.into_rules(&mut loosened)?;
         check_statements(&loosened, &self.weakened)?;
+        if self.log.is_some() && !self.releases.is_empty() {
+            return Err(PolicyError::ReleasesBesideLog);
+        }
         Ok(Policy {
             name: self.name,
             platforms: self.platforms,
@@ -295,6 +299,7 @@ impl File {
             snp,
             nitro: self.aws_nitro.rules()?,
             nvidia: self.nvidia.rules(),
+            log: self.log.map(log::Section::into_rules).transpose()?,
             tdx,
             weakened: self.weakened,
         })
@@ -431,16 +436,26 @@ fn measurements(entries: Vec<MeasurementEntry>) -> Result<Vec<ReferenceValue>, P
 }
 
 impl MeasurementEntry {
-    fn into_reference(mut self) -> Result<ReferenceValue, PolicyError> {
+    fn into_reference(self) -> Result<ReferenceValue, PolicyError> {
         check_text("name", &self.name)?;
-        let platform = self.platform;
-        let got: Vec<String> = self.registers.keys().cloned().collect();
+        ReferenceValue::of_registers(self.name, self.platform, self.registers)
+    }
+}
+
+impl ReferenceValue {
+    /// A reference value with exactly the registers of its platform.
+    pub(super) fn of_registers(
+        name: String,
+        platform: Platform,
+        mut values: BTreeMap<String, Measurement>,
+    ) -> Result<Self, PolicyError> {
+        let got: Vec<String> = values.keys().cloned().collect();
         let expected = platform.registers();
         let registers: Vec<Measurement> = expected
             .iter()
-            .filter_map(|&name| self.registers.remove(name))
+            .filter_map(|&name| values.remove(name))
             .collect();
-        if registers.len() != expected.len() || !self.registers.is_empty() {
+        if registers.len() != expected.len() || !values.is_empty() {
             return Err(PolicyError::Registers { platform, got });
         }
         // A run-time register that nothing was measured into is zero.
@@ -454,8 +469,8 @@ impl MeasurementEntry {
         {
             return Err(PolicyError::ZeroMeasurement);
         }
-        Ok(ReferenceValue {
-            name: self.name,
+        Ok(Self {
+            name,
             platform,
             registers,
         })
@@ -525,7 +540,12 @@ fn check_text(what: &'static str, text: &str) -> Result<(), PolicyError> {
     right.then_some(()).ok_or(PolicyError::Text { what })
 }
 
-fn check_range(what: &'static str, got: u64, least: u64, most: u64) -> Result<(), PolicyError> {
+pub(super) fn check_range(
+    what: &'static str,
+    got: u64,
+    least: u64,
+    most: u64,
+) -> Result<(), PolicyError> {
     if (least..=most).contains(&got) {
         Ok(())
     } else {

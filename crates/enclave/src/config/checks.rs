@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{ConfigError, EngineSettings, File, PlatformSettings, Shape, platform};
+use super::{ConfigError, EngineSettings, File, PlatformSettings, Shape, platform, resolve};
 
 impl File {
     pub(super) fn resolve_paths(&mut self, folder: &Path) {
@@ -13,6 +13,16 @@ impl File {
         }
         if let Some(tpm) = &mut self.tpm {
             tpm.resolve_paths(folder);
+        }
+        if let Some(log) = &mut self.log {
+            let paths = [&mut log.release, &mut log.checkpoint, &mut log.directory];
+            for path in paths
+                .into_iter()
+                .chain(&mut log.machines)
+                .chain(&mut log.machine)
+            {
+                resolve(path, folder);
+            }
         }
     }
 
@@ -32,7 +42,20 @@ impl File {
         self.engine.check()?;
         platform::check(&self.platform)?;
         platform::check_gpus(self.gpus.as_ref())?;
-        platform::check_tpm_beside(&self.platform, self.tpm.as_ref())
+        platform::check_tpm_beside(&self.platform, self.tpm.as_ref())?;
+        self.check_log()
+    }
+
+    fn check_log(&self) -> Result<(), ConfigError> {
+        match &self.log {
+            Some(log) if log.machines.is_some() != log.machine.is_some() => {
+                Err(ConfigError::Conflict {
+                    field: "log.machine",
+                    reason: "give both `machines` and `machine`, or neither where the platform names no machine",
+                })
+            }
+            _ => Ok(()),
+        }
     }
 
     fn check_addresses(&self) -> Result<(), ConfigError> {

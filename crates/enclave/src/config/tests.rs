@@ -78,6 +78,7 @@ fn every_field_is_documented() {
         format!("{listen}{echo}[platform]\nkind = \"sgx\"\nunknown = 1"),
         format!("{listen}{echo}[platform]\nkind = \"tpm\"\nunknown = 1"),
         format!("{listen}{echo}[gpus]\nunknown = 1"),
+        format!("{listen}{echo}[log]\nunknown = 1"),
     ] {
         for field in fields(&table) {
             let named = [
@@ -94,13 +95,42 @@ fn every_field_is_documented() {
 #[test]
 fn every_example_of_the_document_is_accepted() {
     let examples: Vec<&str> = SPECIFICATION.split("```toml\n").skip(1).collect();
-    assert_eq!(examples.len(), 4);
+    assert_eq!(examples.len(), 5);
     for example in examples {
         let (example, _) = example.split_once("```").unwrap();
         match parse(example) {
             Ok(_) | Err(ConfigError::FeatureMissing { .. }) => {}
             Err(error) => panic!("{error}\n{example}"),
         }
+    }
+}
+
+#[test]
+fn a_record_of_a_machine_goes_with_a_roster() {
+    let files = "log = { release = \"r\", checkpoint = \"c\", directory = \"d\"";
+    let config = |more: &str| {
+        let (listen, platform) = (
+            "listen.address = \"127.0.0.1:0\"",
+            "platform = { kind = \"simulated\", root_secret = \"s\" }",
+        );
+        let text = format!("{listen}\nengine.kind = \"echo\"\n{platform}\n{files}{more} }}\n");
+        Config::parse(text.as_bytes(), Path::new("/etc"))
+    };
+    if cfg!(feature = "development") {
+        let good = config(", machines = \"m\", machine = \"/run/n\"").unwrap();
+        let log = good.log().unwrap();
+        assert_eq!(log.release, Path::new("/etc/r"));
+        assert_eq!(log.checkpoint, Path::new("/etc/c"));
+        assert_eq!(log.directory, Path::new("/etc/d"));
+        assert_eq!(log.machines.as_deref(), Some(Path::new("/etc/m")));
+        assert_eq!(log.machine.as_deref(), Some(Path::new("/run/n")));
+        assert!(config("").is_ok());
+    }
+    for half in [", machines = \"m\"", ", machine = \"m\""] {
+        let field = "log.machine";
+        let error = config(half).unwrap_err();
+        let is_half = matches!(error, ConfigError::Conflict { field: got, .. } if got == field);
+        assert!(is_half || !cfg!(feature = "development"), "{error}");
     }
 }
 

@@ -65,8 +65,10 @@ pub(super) async fn handle(
 enum Route {
     Bundle([u8; 32]),
     Directory,
+    DirectoryProof,
     Exchange,
     Health,
+    NextDirectory,
 }
 
 fn route(request: &Request<Incoming>) -> Result<Route, Problem> {
@@ -77,6 +79,8 @@ fn route(request: &Request<Incoming>) -> Result<Route, Problem> {
         .ok_or(not_found)?;
     let (method, route) = match path {
         "directory" => (Method::GET, Route::Directory),
+        "directory/next" => (Method::GET, Route::NextDirectory),
+        "directory/proof" => (Method::GET, Route::DirectoryProof),
         "exchange" => (Method::POST, Route::Exchange),
         "health" => (Method::GET, Route::Health),
         _ => {
@@ -103,6 +107,15 @@ async fn answer(
         Route::Directory => {
             let directory = running()?.epochs.directory();
             Ok(respond(StatusCode::OK, "application/json", directory))
+        }
+        Route::NextDirectory => {
+            let directory = running()?.epochs.next_directory();
+            Ok(respond(StatusCode::OK, "application/json", directory))
+        }
+        Route::DirectoryProof => {
+            let proof = running()?.epochs.directory_proof();
+            let proof = proof.ok_or(Problem::from_code(Code::NotFound))?;
+            Ok(respond(StatusCode::OK, "text/plain; charset=utf-8", proof))
         }
         Route::Bundle(hash) => {
             let bundle = running()?.epochs.bundle(&hash);

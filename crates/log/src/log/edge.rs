@@ -7,7 +7,7 @@ use subrosa_translog::merkle::Frontier;
 
 use super::{LogError, Tree};
 use crate::storage::Storage;
-use crate::tiles::{TilePath, WIDTH, push_entry};
+use subrosa_translog::tiles::{TilePath, WIDTH, push_entry};
 
 /// What the partial tiles hold: entries, and hashes of each level.
 #[derive(Clone, Debug, Default)]

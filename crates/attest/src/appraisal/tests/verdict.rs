@@ -53,7 +53,7 @@ fn the_vendors_roots_refuse_the_simulated_vendor() {
 fn a_simulated_root_never_becomes_attested() {
     let setup = Setup::new();
     let appraisal = appraise_up_to(
-        &setup.bundle(),
+        (&setup.bundle(), &Presented::default()),
         &setup.policy(),
         &Roots::simulated(setup.anchors()),
         Origin::Simulated,

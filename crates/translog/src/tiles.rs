@@ -1,13 +1,15 @@
 //! Names and contents of tiles (c2sp.org/tlog-tiles).
 
 use core::fmt;
+use std::collections::BTreeMap;
 
-use subrosa_translog::Hash;
+use crate::Hash;
+use crate::merkle::{HashSource, ProofError, consistency_proof};
 
 /// Hashes, or entries, of a full tile.
 pub const WIDTH: u64 = 256;
 /// The largest tile of hashes, in bytes.
-pub(crate) const MAX_HASHES: usize = 256 * Hash::LEN;
+pub const MAX_HASHES: usize = 256 * Hash::LEN;
 /// The largest bundle of entries, in bytes.
 pub const MAX_ENTRIES: usize = 256 * (2 + 65_535);
 
@@ -47,6 +49,12 @@ impl TilePath {
             index,
             width,
         })
+    }
+
+    /// The same tile when it is full. Logs may delete the parts of a tile that has become full.
+    #[must_use]
+    pub const fn full(self) -> Self {
+        Self { width: 256, ..self }
     }
 
     /// How many hashes or entries it has.
@@ -110,8 +118,9 @@ impl fmt::Display for TilePath {
     }
 }
 
-/// The hash of a complete subtree inside of a tile: `hashes` are those of the tile, `height` of the subtree over them.
-pub(crate) fn reduce(hashes: &[Hash]) -> Hash {
+/// The hash of a complete subtree inside of a tile, from the tile's hashes below it.
+#[must_use]
+pub fn reduce(hashes: &[Hash]) -> Hash {
     let mut level: Vec<Hash> = hashes.to_vec();
     while level.len() > 1 {
         level = level
@@ -126,7 +135,8 @@ pub(crate) fn reduce(hashes: &[Hash]) -> Hash {
 }
 
 /// Reads a tile of hashes; none if it has another size.
-pub(crate) fn parse_hashes(bytes: &[u8], width: u16) -> Option<Vec<Hash>> {
+#[must_use]
+pub fn parse_hashes(bytes: &[u8], width: u16) -> Option<Vec<Hash>> {
     let (hashes, rest) = bytes.as_chunks::<{ Hash::LEN }>();
     let is_size = rest.is_empty() && hashes.len() == usize::from(width);
     is_size.then(|| hashes.iter().copied().map(Hash::new).collect())
@@ -144,12 +154,103 @@ pub fn parse_entries(mut bytes: &[u8], width: u16) -> Option<Vec<Vec<u8>>> {
     (bytes.is_empty() && entries.len() == usize::from(width)).then_some(entries)
 }
 
-/// Adds an entry to a bundle.
-pub(crate) fn push_entry(bundle: &mut Vec<u8>, entry: &[u8]) -> Option<()> {
+/// Adds an entry to a bundle; none if it is too large.
+#[must_use]
+pub fn push_entry(bundle: &mut Vec<u8>, entry: &[u8]) -> Option<()> {
     let length = u16::try_from(entry.len()).ok()?;
     bundle.extend_from_slice(&length.to_be_bytes());
     bundle.extend_from_slice(entry);
     Some(())
+}
+
+/// A proof of consistency that is made of tiles as they arrive.
+#[derive(Clone, Debug)]
+pub struct TiledProof {
+    old: u64,
+    new: u64,
+    tiles: BTreeMap<TilePath, Vec<Hash>>,
+}
+
+/// What comes next of a [`TiledProof`].
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[expect(clippy::exhaustive_enums, reason = "there is nothing else")]
+pub enum TiledStep {
+    /// The proof, of which nothing is verified.
+    Done(Vec<Hash>),
+    /// This tile is needed.
+    Tile(TilePath),
+}
+
+impl TiledProof {
+    /// The most tiles that a proof is made of.
+    pub const MAX_TILES: usize = 64;
+
+    /// The proof that the tree of `new` entries continues that of `old` entries.
+    #[must_use]
+    pub const fn new(old: u64, new: u64) -> Self {
+        let tiles = BTreeMap::new();
+        Self { old, new, tiles }
+    }
+
+    /// The proof, or the tile that it needs next.
+    ///
+    /// # Errors
+    ///
+    /// [`ProofError`] if there is no such proof, or it needs more than [`Self::MAX_TILES`].
+    pub fn next(&self) -> Result<TiledStep, ProofError> {
+        match consistency_proof(&Tiles(self), self.old, self.new) {
+            Ok(proof) => Ok(TiledStep::Done(proof)),
+            Err(Missing::Tile(path)) if self.tiles.len() < Self::MAX_TILES => {
+                Ok(TiledStep::Tile(path))
+            }
+            Err(Missing::Tile(_)) => Err(ProofError::Length {
+                actual: self.tiles.len(),
+            }),
+            Err(Missing::Never(error)) => Err(error),
+        }
+    }
+
+    /// Takes a tile of hashes, or the same when it is full. None if it has another size.
+    #[must_use]
+    pub fn add(&mut self, path: TilePath, bytes: &[u8]) -> Option<()> {
+        let width = usize::from(path.width);
+        let mut hashes =
+            parse_hashes(bytes, path.width).or_else(|| parse_hashes(bytes, path.full().width))?;
+        hashes.truncate(width);
+        self.tiles.insert(path, hashes);
+        Some(())
+    }
+}
+
+/// Why a proof cannot be made yet, or not at all.
+enum Missing {
+    Never(ProofError),
+    Tile(TilePath),
+}
+
+impl From<ProofError> for Missing {
+    fn from(error: ProofError) -> Self {
+        Self::Never(error)
+    }
+}
+
+/// The tiles that have arrived.
+struct Tiles<'a>(&'a TiledProof);
+
+impl HashSource for Tiles<'_> {
+    type Error = Missing;
+
+    fn subtree(&self, level: u8, index: u64) -> Result<Hash, Missing> {
+        let size = self.0.new;
+        let outside = || Missing::Never(ProofError::Index { index, size });
+        let (tile_level, height) = (level / 8, level % 8);
+        let first = index.checked_shl(height.into()).ok_or_else(outside)?;
+        let path = TilePath::hashes(tile_level, first / WIDTH, size).ok_or_else(outside)?;
+        let hashes = self.0.tiles.get(&path).ok_or(Missing::Tile(path))?;
+        let start = usize::try_from(first % WIDTH).map_err(|_| outside())?;
+        let end = start.saturating_add(1 << height);
+        hashes.get(start..end).map(reduce).ok_or_else(outside)
+    }
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::arithmetic_side_effects, clippy::unwrap_used, reason = "tests")]
 
 use proptest::prelude::*;
 
 use super::*;
+use crate::merkle::Leaves;
 
 #[test]
 fn paths_are_those_of_the_specification() {
@@ -66,6 +67,88 @@ fn entries_are_read_as_they_were_written() {
     assert_eq!(parse_entries(&bundle, 2), None);
     assert_eq!(parse_entries(bundle.split_last().unwrap().1, 3), None);
     assert_eq!(push_entry(&mut bundle, &vec![0; 65_536]), None);
+}
+
+/// The bytes of a tile of a tree of these leaves.
+fn tile(leaves: &Leaves, path: TilePath) -> Vec<u8> {
+    let first = path.index * WIDTH;
+    (first..first + u64::from(path.width))
+        .flat_map(|at| {
+            *leaves
+                .subtree(path.level.unwrap() * 8, at)
+                .unwrap()
+                .as_bytes()
+        })
+        .collect()
+}
+
+fn tiled(leaves: &Leaves, old: u64, new: u64, full: bool) -> (Vec<Hash>, usize) {
+    let mut proof = TiledProof::new(old, new);
+    let mut tiles = 0;
+    loop {
+        match proof.next().unwrap() {
+            TiledStep::Done(hashes) => return (hashes, tiles),
+            TiledStep::Tile(path) => {
+                let whole = path.full();
+                let is_there = u64::from(whole.width) * (whole.index + 1) <= leaves.size();
+                let path_read = if full && is_there && path.level == Some(0) {
+                    whole
+                } else {
+                    path
+                };
+                proof.add(path, &tile(leaves, path_read)).unwrap();
+                tiles += 1;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_proof_made_of_tiles_is_the_one_made_of_leaves() {
+    let entries: Vec<_> = (0..1100_u32).map(u32::to_be_bytes).collect();
+    let leaves = Leaves::of(&entries);
+    for (old, new) in [
+        (1, 2),
+        (255, 256),
+        (256, 257),
+        (300, 1025),
+        (511, 513),
+        (7, 1100),
+        (1024, 1100),
+        (5, 5),
+        (0, 9),
+    ] {
+        let expected = consistency_proof(&leaves, old, new).unwrap();
+        for full in [false, true] {
+            let (proof, tiles) = tiled(&leaves, old, new, full);
+            assert_eq!(proof, expected, "{old} {new}");
+            assert!(tiles <= 8, "{old} {new}: {tiles}");
+        }
+    }
+}
+
+#[test]
+fn a_proof_from_tiles_is_bounded_and_takes_tiles_of_the_right_size_only() {
+    assert!(TiledProof::new(3, 2).next().is_err());
+    assert!(TiledProof::new(1, u64::MAX).next().is_err());
+    let mut proof = TiledProof::new(300, 1025);
+    let Ok(TiledStep::Tile(path)) = proof.next() else {
+        unreachable!("a tile is needed");
+    };
+    for len in [0, 31, 33, 32 * 255, 32 * 257] {
+        assert_eq!(proof.add(path, &vec![0; len]), None, "{len}");
+    }
+    // A tree as large as one can be needs no more than the bound.
+    let mut proof = TiledProof::new((1 << 62) - 1, (1 << 63) - 1);
+    let mut tiles = 0;
+    while let Ok(TiledStep::Tile(path)) = proof.next() {
+        proof
+            .add(path, &vec![7; 32 * usize::from(path.width())])
+            .unwrap();
+        tiles += 1;
+        assert!(tiles <= TiledProof::MAX_TILES);
+    }
+    assert!(matches!(proof.next(), Ok(TiledStep::Done(_))));
 }
 
 proptest! {
