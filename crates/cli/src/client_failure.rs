@@ -21,6 +21,16 @@ pub(crate) fn of_client(error: &Error) -> Failure {
             Exit::Network,
             "check that the address belongs to a Subrosa service of this version, and that it has started",
         ),
+        Error::History(_) => (
+            Exit::Usage,
+            "restore the file, or correct its place; removing it makes this device forget what it has seen of logs",
+        ),
+        Error::LogAddress { .. } => (Exit::Usage, "correct `tiles` in the policy's section [log]"),
+        Error::LogUnreachable { .. } => (
+            Exit::Network,
+            "check that the log runs and that `tiles` in the policy is its address: without it nothing shows that the log \
+             continues what this device has seen",
+        ),
         Error::Network { .. } | Error::Timeout { .. } => (
             Exit::Network,
             "check that the service runs, that the address is right, and that this machine has a network",
@@ -59,6 +69,13 @@ pub(crate) fn of_refusal(refusal: &Refusal) -> Failure {
         }
         RefusalReason::Evidence(code) => failure.cause(format!("the evidence was refused: {code}")),
         _ => failure.cause(refusal),
+    };
+    let failure = match refusal.kept() {
+        Some(path) => failure.cause(format!(
+            "both signed notes of the log are kept in {}: show them to others",
+            path.display()
+        )),
+        None => failure,
     };
     failure.hint(refusal_hint(refusal))
 }

@@ -1,8 +1,10 @@
 //! What logs, witnesses and monitors have in common: key files, lists of witnesses, and asking them.
 
 mod monitor;
+mod remote;
 
 pub(crate) use monitor::{Finding, Monitor};
+pub(crate) use remote::Remote;
 
 use std::path::Path;
 use std::time::Duration;
@@ -85,11 +87,11 @@ struct Entry {
 /// The witnesses of a log, asked over the network.
 pub(crate) struct Witnesses {
     quorum: usize,
-    remotes: Vec<Remote>,
+    remotes: Vec<RemoteWitness>,
     agent: Agent,
 }
 
-struct Remote {
+struct RemoteWitness {
     url: String,
     key: VerifierKey,
     /// Entries of the last checkpoint it cosigned, as far as is known.
@@ -120,7 +122,7 @@ impl Witnesses {
                         wrong().cause(format!("{} is not the key of a witness", key.name()))
                     );
                 }
-                witnesses.push(Remote {
+                witnesses.push(RemoteWitness {
                     url: entry.url.trim_end_matches('/').to_owned(),
                     key,
                     size: 0,
@@ -159,7 +161,7 @@ impl Cosigners for Witnesses {
     }
 }
 
-impl Remote {
+impl RemoteWitness {
     /// Asks once, and once more where the witness says what it has seen.
     fn cosign(
         &mut self,

@@ -400,19 +400,15 @@ impl std::fmt::Debug for Machine {
     }
 }
 
-fn staple(mut builder: Builder, stapled: Stapled) -> Builder {
-    let add: [(_, fn(Builder, Vec<u8>) -> Builder); 4] = [
-        (stapled.checkpoint, Builder::checkpoint),
-        (stapled.machine_record, Builder::machine_record),
-        (stapled.machine_proof, Builder::machine_proof),
-        (stapled.release_proof, Builder::release_proof),
-    ];
-    for (part, add) in add {
-        if let Some(bytes) = part {
-            builder = add(builder, bytes);
-        }
-    }
-    builder
+fn staple(builder: Builder, stapled: Stapled) -> Builder {
+    let with = |builder, part, add: fn(Builder, Vec<u8>) -> Builder| match part {
+        Some(bytes) => add(builder, bytes),
+        None => builder,
+    };
+    let builder = with(builder, stapled.checkpoint, Builder::checkpoint);
+    let builder = with(builder, stapled.machine_record, Builder::machine_record);
+    let builder = with(builder, stapled.machine_proof, Builder::machine_proof);
+    with(builder, stapled.release_proof, Builder::release_proof)
 }
 
 fn collect(collector: &Mutex<Deadline>, challenge: &Challenge) -> Result<Evidence, CollectError> {

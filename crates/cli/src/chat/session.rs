@@ -11,13 +11,13 @@ use subrosa_api::event::{Event, FinishReason};
 use subrosa_api::request::ConversationKey;
 use subrosa_attest::{Policy, Verdict};
 use subrosa_client::{
-    Client, Completed, Config, EventStream, Exchange, InnerRequest, ReceiptFile, SendOptions,
-    ServiceUrl, StreamItem, SystemClock, Trust, VerifiedNode,
+    Client, Completed, Config, EventStream, Exchange, InnerRequest, LogHistory, ReceiptFile,
+    SendOptions, ServiceUrl, StreamItem, SystemClock, Trust, VerifiedNode,
 };
 
 use crate::client_failure::{of_api, of_client};
 use crate::failure::{Exit, Failure};
-use crate::folders::make_private_folder;
+use crate::folders::{Folders, make_private_folder};
 use crate::judgement::Judgement;
 use crate::printer::Printer;
 use crate::settings::Profile;
@@ -71,11 +71,20 @@ pub(crate) fn config(options: SessionOptions) -> Result<Config, Failure> {
         .because(&error)
         .hint("give scheme, host and port, such as https://ai.example.org or http://127.0.0.1:8443")
     })?;
+    let asks_the_log = options.policy.log().is_some();
     let mut config = Config::new(url, options.policy);
+    if asks_the_log {
+        let folder = Folders::find()?.state.path;
+        make_private_folder(&folder)?;
+        config.history = Arc::new(LogHistory::file(folder.join(HISTORY)));
+    }
     config.trust = options.trust;
     config.profile = options.profile.into();
     Ok(config)
 }
+
+/// What was seen of transparency logs, in the folder of states.
+const HISTORY: &str = "logs.json";
 
 impl Session {
     /// Verifies the service.

@@ -1,4 +1,7 @@
-//! `subrosa log`: run a transparency log.
+//! `subrosa log`: run a transparency log, write its entries, and hand its proofs to a node.
+
+mod entries;
+mod staple;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -17,7 +20,7 @@ use crate::printer::Printer;
 use crate::signals::{self, Stop};
 use crate::transparency::{DATA, Witnesses, make_key, parse_verifier_key, read_key};
 
-/// Run a transparency log: append, publish, serve, prove
+/// Run a transparency log: sign, append, publish, serve, prove
 ///
 /// A log is a folder with a secret key and the tiles of a Merkle tree (c2sp.org/tlog-tiles), which survives a crash at
 /// any moment. Witnesses that cosign its checkpoints keep it from showing different people different things.
@@ -31,9 +34,13 @@ pub(crate) struct Flags {
 #[derive(Debug, Subcommand)]
 enum Action {
     Init(InitFlags),
+    Author(entries::AuthorFlags),
+    Release(entries::ReleaseFlags),
+    Machines(entries::MachinesFlags),
     Add(AddFlags),
     Serve(ServeFlags),
     Proof(ProofFlags),
+    Staple(staple::StapleFlags),
     Show(ShowFlags),
 }
 
@@ -106,9 +113,13 @@ struct ShowFlags {
 pub(crate) fn run(flags: &Flags, printer: &Printer) -> Result<Exit, Failure> {
     match &flags.action {
         Action::Init(flags) => init(flags, printer),
+        Action::Author(flags) => entries::author(flags, printer),
+        Action::Release(flags) => entries::release(flags, printer),
+        Action::Machines(flags) => entries::machines(flags, printer),
         Action::Add(flags) => add(flags, printer),
         Action::Serve(flags) => serve_log(flags, printer),
         Action::Proof(flags) => proof(flags, printer),
+        Action::Staple(flags) => staple::staple(flags, printer),
         Action::Show(flags) => show(&open(&flags.folder)?, printer),
     }
 }
@@ -272,5 +283,8 @@ fn of_log(error: &LogError) -> Failure {
 const EXAMPLE: &str = "\
 Example:
   subrosa log init /srv/log --name log.example.org/subrosa
-  subrosa log add /srv/log release.note --witnesses witnesses.toml --proofs proofs
-  subrosa log serve /srv/log --author 'author.example+…' --witnesses witnesses.toml";
+  subrosa log author /srv/release-key --name release1.example.org
+  subrosa log release manifest.json --key /srv/release-key --output release.note
+  subrosa log add /srv/log release.note --witnesses witnesses.toml
+  subrosa log serve /srv/log --author 'operator.example+…' --witnesses witnesses.toml
+  subrosa log staple http://127.0.0.1:8791 /srv/stapled --release 0";
