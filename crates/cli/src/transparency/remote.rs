@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use subrosa_log::{MAX_ENTRIES, TilePath, WIDTH, parse_entries};
 use subrosa_translog::merkle::{HashSource, ProofError, inclusion_proof};
@@ -152,19 +153,18 @@ impl HashSource for RemoteLog<'_> {
         let first = index.checked_shl(height.into()).ok_or_else(outside)?;
         let path = TilePath::hashes(tile_level, first / WIDTH, size).ok_or_else(outside)?;
         let mut read = self.read.borrow_mut();
-        if !read.contains_key(&path) {
-            let bytes = self
-                .remote
-                .fetch(&path.to_string(), MAX_HASHES)
-                .map_err(|failure| Unread::Failed(Box::new(failure)))?;
-            let hashes = parse_hashes(&bytes, path.width()).ok_or_else(outside)?;
-            read.insert(path, hashes);
-        }
+        let hashes = match read.entry(path) {
+            Entry::Occupied(have) => have.into_mut(),
+            Entry::Vacant(place) => {
+                let bytes = self
+                    .remote
+                    .fetch(&path.to_string(), MAX_HASHES)
+                    .map_err(|failure| Unread::Failed(Box::new(failure)))?;
+                place.insert(parse_hashes(&bytes, path.width()).ok_or_else(outside)?)
+            }
+        };
         let start = usize::try_from(first % WIDTH).map_err(|_| outside())?;
         let end = start.saturating_add(1 << height);
-        read.get(&path)
-            .and_then(|hashes| hashes.get(start..end))
-            .map(reduce)
-            .ok_or_else(outside)
+        hashes.get(start..end).map(reduce).ok_or_else(outside)
     }
 }

@@ -83,17 +83,14 @@ pub(super) fn release(flags: &ReleaseFlags, printer: &Printer) -> Result<Exit, F
         Failure::new(Exit::Usage, words).hint("spec/release.md explains every member")
     };
     let bytes = entry_bytes(&flags.manifest)?;
-    let note = match Note::parse(&bytes) {
-        Ok(note) => {
-            Manifest::parse(note.text()).map_err(|error| wrong().because(&error))?;
-            note
-        }
-        Err(_) => {
-            let manifest: Manifest =
-                serde_json::from_slice(&bytes).map_err(|error| wrong().because(&error))?;
-            let text = manifest.entry_text();
-            unsigned(text.map_err(|error| wrong().because(&error))?)?
-        }
+    let note = if let Ok(note) = Note::parse(&bytes) {
+        Manifest::parse(note.text()).map_err(|error| wrong().because(&error))?;
+        note
+    } else {
+        let manifest: Manifest =
+            serde_json::from_slice(&bytes).map_err(|error| wrong().because(&error))?;
+        let text = manifest.entry_text();
+        unsigned(text.map_err(|error| wrong().because(&error))?)?
     };
     let note = signed(note, &flags.keys)?;
     write(&flags.output, &note)?;
