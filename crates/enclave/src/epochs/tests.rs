@@ -61,7 +61,11 @@ struct Fixture {
 }
 
 fn fixture() -> Fixture {
-    let config = Config::parse(CONFIG.as_bytes(), Path::new("/")).unwrap();
+    fixture_of(CONFIG, Path::new("/"))
+}
+
+fn fixture_of(config: &str, folder: &Path) -> Fixture {
+    let config = Config::parse(config.as_bytes(), folder).unwrap();
     let models = vec![ModelEntry {
         name: "echo".to_owned(),
         weights: absent_weights(),
@@ -285,4 +289,129 @@ async fn keys_are_erased_while_the_platform_is_silent() {
         .unwrap();
     fixture.chip.silent.store(false, Ordering::SeqCst);
     keeper.abort();
+}
+
+/// What a log would say of an entry with this text. Nobody verifies it here.
+fn proof_of(text: &str) -> String {
+    use subrosa_translog::{Checkpoint, Hash, KeyKind, KeyName, Note, NoteSigner, Timestamp};
+    let name = KeyName::new("log.example").unwrap();
+    let signer = NoteSigner::from_seed(name.clone(), KeyKind::Ed25519, &[1; 32]).unwrap();
+    let signed = |text: &str| {
+        let mut note = Note::new(text).unwrap();
+        note.add(signer.sign(text, Timestamp::new(1)).unwrap())
+            .unwrap();
+        note
+    };
+    let entry = signed(text).to_string().into_bytes();
+    let checkpoint = Checkpoint::new(name, 1, Hash::of_leaf(&entry)).unwrap();
+    let checkpoint = signed(&checkpoint.to_string());
+    let proof = LogProof::new(entry, 0, Vec::new(), checkpoint);
+    proof.unwrap().to_string()
+}
+
+/// A node whose log has said these things.
+fn logged() -> (tempfile::TempDir, Fixture) {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, content) in [
+        ("release", proof_of("a release\n")),
+        ("machines", proof_of("a roster\n")),
+        ("machine", "a record".to_owned()),
+        ("checkpoint", "a checkpoint".to_owned()),
+    ] {
+        std::fs::write(folder.path().join(name), content).unwrap();
+    }
+    let config = format!(
+        "{CONFIG}[log]\nrelease = \"release\"\ncheckpoint = \"checkpoint\"\ndirectory = \"directory\"\n\
+         machines = \"machines\"\nmachine = \"machine\"\n"
+    );
+    let fixture = fixture_of(&config, folder.path());
+    (folder, fixture)
+}
+
+/// The only bundle of a directory.
+fn bundle_of(directory: &[u8]) -> [u8; 32] {
+    let directory: serde_json::Value = serde_json::from_slice(directory).unwrap();
+    let mut hash = [0; 32];
+    hex::decode_to_slice(directory["nodes"][0]["bundle"].as_str().unwrap(), &mut hash).unwrap();
+    hash
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_log_has_said_goes_with_the_evidence() {
+    let (folder, fixture) = logged();
+    fixture.epochs.renew().unwrap();
+    let hash = bundle_of(&fixture.epochs.directory());
+    let bundle = Bundle::parse(&fixture.epochs.bundle(&hash).unwrap()).unwrap();
+    let read = |name| std::fs::read(folder.path().join(name)).unwrap();
+    assert_eq!(bundle.release_proof(), Some(&read("release")[..]));
+    assert_eq!(bundle.machine_proof(), Some(&read("machines")[..]));
+    assert_eq!(bundle.machine_record(), Some(&b"a record"[..]));
+    assert_eq!(bundle.checkpoint(), Some(&b"a checkpoint"[..]));
+    let kc = subrosa_channel::KeyConfiguration::parse(bundle.key_configuration()).unwrap();
+    let id = subrosa_translog::entry::release::release_id("a release\n");
+    assert_eq!(kc.release_id(), &id);
+    // The report is bound to the checkpoint.
+    let report = bundle.snp().unwrap().report;
+    let data = subrosa_attest::report_data(kc.as_bytes(), Some(b"a checkpoint"), None);
+    assert_eq!(report[0x50..0x90], data);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_key_is_published_when_its_directory_is_logged_and_the_old_one_until_then() {
+    use subrosa_translog::Timestamp;
+    let (folder, fixture) = logged();
+    let epochs = &fixture.epochs;
+    let log_next = || {
+        let now = Timestamp::new(NOW);
+        let bundles = vec![bundle_of(&epochs.next_directory())];
+        let directory = Directory::new(1, now, now, bundles).unwrap();
+        let proof = proof_of(&directory.entry_text().unwrap());
+        std::fs::write(folder.path().join("directory"), &proof).unwrap();
+        epochs.read_directory_proof();
+        proof
+    };
+    epochs.renew().unwrap();
+    // Nothing is logged yet: the newest is shown, without proof.
+    assert_eq!(epochs.directory(), epochs.next_directory());
+    assert_eq!(epochs.directory_proof(), None);
+    let proof = log_next();
+    let first = epochs.directory();
+    assert_eq!(epochs.directory_proof(), Some(proof.into()));
+    fixture.pass(600).await;
+    epochs.renew().unwrap();
+    assert_eq!(epochs.directory(), first);
+    assert_ne!(epochs.next_directory(), first);
+    // What is no proof changes nothing.
+    std::fs::write(folder.path().join("directory"), "x").unwrap();
+    epochs.read_directory_proof();
+    assert_eq!(epochs.directory(), first);
+    let proof = log_next();
+    assert_eq!(epochs.directory(), epochs.next_directory());
+    assert_eq!(epochs.directory_proof(), Some(proof.into()));
+    // The key of the last proof has ended, and the next one is not logged.
+    epochs.renew().unwrap();
+    fixture.pass(1200).await;
+    epochs.renew().unwrap();
+    assert_eq!(epochs.directory(), epochs.next_directory());
+    assert_eq!(epochs.directory_proof(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_the_files_of_the_log_no_key_is_made() {
+    for missing in ["release", "checkpoint", "machines", "machine"] {
+        let (folder, fixture) = logged();
+        std::fs::remove_file(folder.path().join(missing)).unwrap();
+        let error = fixture.epochs.renew().unwrap_err();
+        assert_eq!(error.step(), "log", "{missing}");
+        assert!(fixture.epochs.is_failing());
+    }
+    let (folder, fixture) = logged();
+    for bad in [
+        String::new(),
+        proof_of("x\n").replacen("extra", "other", 1),
+        "x".repeat(LogProof::MAX + 1),
+    ] {
+        std::fs::write(folder.path().join("release"), bad).unwrap();
+        assert_eq!(fixture.epochs.renew().unwrap_err().step(), "log");
+    }
 }

@@ -279,7 +279,12 @@ fn a_measurement_that_is_none_refuses_the_release() {
 #[test]
 fn a_release_says_what_a_tpm_measures() {
     let registers = |length: usize| {
-        let value = |number: u8| (format!("pcr{number}"), format!("{number:02x}").repeat(length));
+        let value = |number: u8| {
+            (
+                format!("pcr{number}"),
+                format!("{number:02x}").repeat(length),
+            )
+        };
         [4, 9, 11].map(value)
     };
     let joined = |registers: &[(String, String)]| {
