@@ -421,7 +421,7 @@ fn accepted(outcome: &Outcome) {
 fn refused(outcome: &Outcome, code: &str) {
     assert_eq!(outcome.exit, Some(3), "{outcome:#?}");
     assert!(outcome.stdout.is_empty(), "{outcome:#?}");
-    let words = format!("REFUSED ({code})");
+    let words = format!("REFUSED: {code}\n");
     assert!(outcome.stderr.contains(&words), "{outcome:#?}");
 }
 
