@@ -135,3 +135,18 @@ fn later(now: UnixSeconds, seen: &DeviceState) -> UnixSeconds {
 
 /// How often proofs are fetched where other programs see more of the log at the same time.
 const ATTEMPTS: u8 = 3;
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn a_clock_behind_what_witnesses_have_signed_is_not_believed() {
+        let seen = r#"{"schema":2,"latest":9,"logs":{},"minimum-sequences":{},"roster-sequences":{},"directories":{}}"#;
+        let seen = DeviceState::parse(seen).unwrap();
+        assert_eq!(later(UnixSeconds::new(5), &seen), UnixSeconds::new(9));
+        assert_eq!(later(UnixSeconds::new(10), &seen), UnixSeconds::new(10));
+    }
+}
