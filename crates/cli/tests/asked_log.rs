@@ -6,6 +6,7 @@
     dead_code,
     clippy::arithmetic_side_effects,
     clippy::expect_used,
+    clippy::format_push_string,
     clippy::indexing_slicing,
     clippy::needless_pass_by_value,
     clippy::panic,
@@ -156,7 +157,7 @@ impl Place {
         witnesses
     }
 
-    fn config(&self) -> String {
+    fn config() -> String {
         let files = [
             ("release", "release.tlog-proof"),
             ("checkpoint", "checkpoint"),
@@ -172,7 +173,7 @@ impl Place {
         )
     }
 
-    fn manifest(&self, plan: &Plan) -> Value {
+    fn manifest(plan: &Plan) -> Value {
         let program = std::fs::read(enclave()).unwrap();
         let digest = |bytes: &[u8]| hex::encode(Sha256::digest(bytes));
         json!({
@@ -191,15 +192,15 @@ impl Place {
                 "registers": { "value": hex::encode(Sha384::digest(&program)) },
             }],
             "weights": [{ "name": "echo", "sha256": hex::encode(absent_weights()) }],
-            "configurations": [{ "name": "echo", "sha256": digest(self.config().as_bytes()) }],
+            "configurations": [{ "name": "echo", "sha256": digest(Self::config().as_bytes()) }],
         })
     }
 
     /// Writes and signs the entries of a plan.
     fn entries(&self, plan: &Plan) {
-        self.home.write("service.toml", self.config());
+        self.home.write("service.toml", Self::config());
         self.home
-            .write("manifest.json", self.manifest(plan).to_string());
+            .write("manifest.json", Self::manifest(plan).to_string());
         let report = self
             .root
             .platform()

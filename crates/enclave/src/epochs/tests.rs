@@ -296,15 +296,15 @@ fn proof_of(text: &str) -> String {
     use subrosa_translog::{Checkpoint, Hash, KeyKind, KeyName, Note, NoteSigner, Timestamp};
     let name = KeyName::new("log.example").unwrap();
     let signer = NoteSigner::from_seed(name.clone(), KeyKind::Ed25519, &[1; 32]).unwrap();
-    let signed = |text: &str| {
+    let note_of = |text: &str| {
         let mut note = Note::new(text).unwrap();
         note.add(signer.sign(text, Timestamp::new(1)).unwrap())
             .unwrap();
         note
     };
-    let entry = signed(text).to_string().into_bytes();
+    let entry = note_of(text).to_string().into_bytes();
     let checkpoint = Checkpoint::new(name, 1, Hash::of_leaf(&entry)).unwrap();
-    let checkpoint = signed(&checkpoint.to_string());
+    let checkpoint = note_of(&checkpoint.to_string());
     let proof = LogProof::new(entry, 0, Vec::new(), checkpoint);
     proof.unwrap().to_string()
 }

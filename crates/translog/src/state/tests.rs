@@ -181,7 +181,7 @@ fn a_file_of_the_previous_schema_is_read_and_written_as_the_current_one() {
     let old = serde_json::to_string(&file).unwrap();
     assert_eq!(DeviceState::parse(&old), Ok(state.clone()));
     assert_eq!(DeviceState::parse(&old).unwrap().to_text().unwrap(), text);
-    let mixed = old.replacen("{", &format!("{{\"directories\":{directories},"), 1);
+    let mixed = old.replacen('{', &format!("{{\"directories\":{directories},"), 1);
     assert!(DeviceState::parse(&mixed).is_ok());
     state.see_directory("one", &directory(7, 1)).unwrap();
     let mixed = state
