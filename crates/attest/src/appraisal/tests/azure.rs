@@ -34,7 +34,7 @@ impl Node {
     }
 
     /// Report of the paravisor, and the parts of the quote.
-    fn parts(&self) -> (Vec<u8>, Vec<u8>) {
+    pub(super) fn parts(&self) -> (Vec<u8>, Vec<u8>) {
         let mut draft = self.machine.quote.clone();
         draft.nonce = self.bound_to.to_vec();
         draft.selections = vec![(SHA256, SELECTION.to_vec())];
@@ -50,7 +50,7 @@ impl Node {
         (self.machine.pieces().report, quote.encode())
     }
 
-    fn bundle(&self) -> Bundle {
+    pub(super) fn bundle(&self) -> Bundle {
         let (report, quote) = self.parts();
         bundle_of(self, &report, &quote)
     }
@@ -118,11 +118,11 @@ fn policy_without_boots() -> String {
     )
 }
 
-fn policy() -> String {
+pub(super) fn policy() -> String {
     policy_without_boots() + &boots()
 }
 
-fn roots() -> Roots {
+pub(super) fn roots() -> Roots {
     let snp = Setup::new().anchors();
     Roots {
         azure: azure::Anchors::vendor().with_snp(snp),

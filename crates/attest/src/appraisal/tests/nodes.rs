@@ -8,9 +8,9 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use super::super::{Roots, Verdict, appraise};
-use super::{nitro, tdx};
-use crate::binding::report_data;
-use crate::bundle::{Bundle, TdxEvidence, gpu};
+use super::{azure, nitro, tdx, tpm};
+use crate::binding::{report_data, report_data_with_tpm, short_report_data, tpm_nonce};
+use crate::bundle::{self, Bundle, TdxEvidence, gpu};
 use crate::collateral::{Collateral, Kind, Label};
 use crate::dcap::fixtures::{Kind as QuoteKind, Setup as Quote, pem};
 use crate::fixtures::{KEY_CONFIGURATION, NOW, Setup};
@@ -35,7 +35,9 @@ fn the_file_is_what_the_generator_writes() {
 fn the_bundle_of_each_node_is_accepted() {
     let vectors = read();
     let roots = Roots {
+        azure: azure::roots().azure,
         tdx: Quote::new(QuoteKind::Td4).anchors(),
+        tpm: tpm::Quoted::new().tpm.anchors(),
         ..Setup::new().roots()
     };
     for node in vectors["nodes"].as_array().unwrap() {
@@ -59,7 +61,68 @@ fn generate() -> Value {
     json!({
         "key_configuration": hex::encode(KEY_CONFIGURATION),
         "now": NOW.get(),
-        "nodes": [nitro_node(), tdx_node(None), tdx_node(Some(&gpu()))],
+        "nodes": [
+            nitro_node(),
+            tdx_node(None),
+            tdx_node(Some(&gpu())),
+            azure_node(),
+            snp_node_with_tpm(),
+        ],
+    })
+}
+
+/// What a machine on Azure is asked and answers, with the certificates of its processor.
+fn azure_node() -> Value {
+    let node = azure::Node::new();
+    let (report, quote) = node.parts();
+    json!({
+        "name": "azure-sev-snp",
+        "nonce": hex::encode(short_report_data(KEY_CONFIGURATION, None, None)),
+        "report": hex::encode(report),
+        "quote": quote_json(&quote),
+        "certificates": certificates(&node.machine.snp),
+        "policy": azure::policy(),
+        "bundle": hex::encode(node.bundle().as_bytes()),
+    })
+}
+
+fn snp_node_with_tpm() -> Value {
+    let quoted = tpm::Quoted::new();
+    let evidence = quoted.evidence();
+    let node = quoted.node();
+    json!({
+        "name": "sev-snp with a TPM",
+        "report_data": hex::encode(report_data_with_tpm(KEY_CONFIGURATION, None, None, &evidence)),
+        "report": hex::encode(node.report_bytes()),
+        "certificates": certificates(&node),
+        "tpm": {
+            "nonce": hex::encode(tpm_nonce(KEY_CONFIGURATION, None)),
+            "quote": quote_json(&evidence),
+        },
+        "policy": node.policy,
+        "bundle": hex::encode(node.bundle().as_bytes()),
+    })
+}
+
+fn quote_json(evidence: &[u8]) -> Value {
+    let quote = bundle::tpm::Quote::parse(evidence).unwrap();
+    let values = quote.values.iter();
+    json!({
+        "message": hex::encode(quote.message),
+        "signature": hex::encode(quote.signature),
+        "public": hex::encode(quote.public),
+        "values": values.map(|(number, value)| json!([number, hex::encode(value)])).collect::<Vec<_>>(),
+        "certificates": quote.certificates.iter().map(hex::encode).collect::<Vec<_>>(),
+    })
+}
+
+fn certificates(setup: &Setup) -> Value {
+    let signed = setup.signed();
+    json!({
+        "vcek": hex::encode(signed.vcek),
+        "ask": hex::encode(signed.ask),
+        "ark": hex::encode(signed.ark),
+        "revocation_list": hex::encode(signed.revocation_list),
     })
 }
 

@@ -9,15 +9,15 @@ use crate::tpm::fixtures::{SHA256, Setup as Tpm, digest_of, public, sign, value}
 use crate::tpm::{Anchors, RegisterValues};
 
 /// A TPM, and what is written into the evidence.
-struct Quoted {
-    tpm: Tpm,
+pub(super) struct Quoted {
+    pub(super) tpm: Tpm,
     nonce: [u8; 32],
     values: RegisterValues,
     certified: bool,
 }
 
 impl Quoted {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             tpm: Tpm::new(),
             nonce: binding::tpm_nonce(KEY_CONFIGURATION, None),
@@ -31,7 +31,7 @@ impl Quoted {
         self
     }
 
-    fn evidence(&self) -> Vec<u8> {
+    pub(super) fn evidence(&self) -> Vec<u8> {
         let mut draft = self.tpm.quote.clone();
         draft.nonce = self.nonce.to_vec();
         draft.selections = vec![(SHA256, SELECTION.to_vec())];
@@ -52,7 +52,7 @@ impl Quoted {
         quote.encode()
     }
 
-    fn node(&self) -> Setup {
+    pub(super) fn node(&self) -> Setup {
         Setup::new().with(|setup| {
             setup.tpm_evidence = Some(self.evidence());
             setup.policy.push_str(&boots());
