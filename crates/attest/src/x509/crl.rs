@@ -165,3 +165,6 @@ impl CrlError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -65,6 +65,19 @@ fn an_answer_of_the_issuer_is_accepted() {
 }
 
 #[test]
+fn what_an_answer_says_can_be_read_without_verifying_it() {
+    let answer = Answer::parse(&draft().sign()).unwrap();
+    let [word] = answer.words() else {
+        panic!("several words");
+    };
+    assert!(word.is_good());
+    assert_eq!(word.next_update(), draft().next_update);
+    let revoked = Answer::parse(&draft().revoked().sign()).unwrap();
+    assert!(revoked.words().iter().all(|word| !word.is_good()));
+    assert_eq!(answer.nonce(), None);
+}
+
+#[test]
 fn an_answer_of_a_responder_that_the_issuer_named_is_accepted() {
     assert_eq!(check(&delegated(|_| ())), Ok(()));
 }
