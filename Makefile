@@ -16,7 +16,7 @@ BIN := $(or $(CARGO_TARGET_DIR),target)/debug
 CORE := -p subrosa-attest -p subrosa-attest-case -p subrosa-channel -p subrosa-api -p subrosa-measure -p subrosa-translog
 
 .PHONY: help setup setup-check try proxy development test lint check docs deny advisories fuzz fuzz-short \
-	bench e2e vectors vectors-check claims release release-features release-tests install-check attack wasm-check measure-check mutants differential-check tlog-check clean
+	bench e2e vectors vectors-check claims release release-features release-tests install-check attack wasm-check measure-check mutants differential-check tlog-check log-torture clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -83,6 +83,9 @@ wasm-check: ## The verifier judges recorded evidence as WebAssembly as it does n
 
 tlog-check: ## Our trees, proofs and notes are those of the crates tlog_tiles and signed_note
 	CARGO_TARGET_DIR=$(or $(CARGO_TARGET_DIR),target)/tlog cargo test --quiet --locked --manifest-path tests/tlog/Cargo.toml
+
+log-torture: ## Kill a log and its witness while entries are handed in; RUNS=N, 300 if it is not said
+	SUBROSA_TORTURE_RUNS=$(or $(RUNS),300) cargo test --locked -p subrosa --all-features --test log_torture -- --nocapture
 
 measure-check: ## Predicted measurements are those of sev-snp-measure and of a second implementation (needs PyPI)
 	@tests/measure/run

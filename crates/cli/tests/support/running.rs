@@ -27,6 +27,14 @@ impl Running {
     }
 }
 
+impl Running {
+    /// Ends it at once, whatever it is doing.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
 impl Drop for Running {
     fn drop(&mut self) {
         let pid = i32::try_from(self.child.id())
