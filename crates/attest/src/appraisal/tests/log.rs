@@ -330,18 +330,32 @@ fn a_release_raises_firmware_levels_and_never_lowers_them() {
         assert!(floor("sev-snp", "turin", component, 255).is_err());
     }
     assert!(floor("sev-snp", "turin", "fmc", 255).is_err());
-    // Lowering leaves the default in force.
-    let old = refused(|setup| {
-        let levels = [("microcode".to_owned(), 0)].into();
-        setup.manifest.policy.tcb_floors =
-            [("sev-snp".to_owned(), [("genoa".to_owned(), levels)].into())].into();
-        let reported = setup.node.report.clone();
-        setup.node.report = reported.with(layout::REPORTED_TCB + 7, &[0]);
-    });
-    assert!(old.is_ok());
+    // Lowering leaves the default in force, and raising one part no other.
+    let joined = |component: &str, level: u64| {
+        let setup = LogSetup::new().with(|setup| {
+            let levels = [(component.to_owned(), level)].into();
+            setup.manifest.policy.tcb_floors =
+                [("sev-snp".to_owned(), [("genoa".to_owned(), levels)].into())].into();
+        });
+        let found = setup.judge(&setup.show(), &DeviceState::new());
+        let policy = setup.node.policy();
+        let joined = policy.joined(found.log().release().unwrap()).unwrap();
+        (policy.snp.floors, joined.snp.floors)
+    };
+    for component in ["bootloader", "tee", "snp", "microcode"] {
+        let (before, after) = joined(component, 0);
+        assert_eq!(before, after, "{component}");
+        let (before, after) = joined(component, 255);
+        let changed = before
+            .iter()
+            .zip(&after)
+            .filter(|(one, other)| one != other);
+        assert_eq!(changed.count(), 1, "{component}");
+    }
     // What cannot be applied must not be left out.
     let malformed = Ok(Code::LogEntryMalformed);
     assert_eq!(floor("intel-tdx", "any", "svn", 1), malformed);
+    assert_eq!(floor("intel-tdx", "genoa", "snp", 1), malformed);
     assert_eq!(floor("sev-snp", "rome", "snp", 1), malformed);
     assert_eq!(floor("sev-snp", "genoa", "fmc", 1), malformed);
     assert_eq!(floor("sev-snp", "genoa", "other", 1), malformed);
@@ -374,6 +388,21 @@ fn a_machine_is_admitted_by_a_record_of_its_own_that_has_not_ended() {
     assert_eq!(refused(|setup| setup.record_life = ended), not_admitted);
     let verdict = changed("record", |text| text.replacen("index 1", "index 0", 1));
     assert_eq!(verdict, not_admitted);
+}
+
+#[test]
+fn below_a_paravisor_the_machine_is_the_processors() {
+    use crate::policy::Platform;
+    for (platform, machine) in [
+        (Platform::AwsNitro, Platform::AwsNitro),
+        (Platform::AzureIntelTdx, Platform::IntelTdx),
+        (Platform::AzureSevSnp, Platform::SevSnp),
+        (Platform::IntelTdx, Platform::IntelTdx),
+        (Platform::SevSnp, Platform::SevSnp),
+    ] {
+        assert_eq!(platform.of_machine(), machine);
+    }
+    assert_eq!(Platform::ALL.len(), 5);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `subrosa log staple`: the files that a node shows with its evidence.
 
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 use serde::Deserialize;
@@ -133,13 +134,21 @@ fn log_directory(
     let longest = begins.get().saturating_add(Directory::MAX_LIFE);
     let ends = document.nodes.iter().map(|node| node.not_after).min();
     let ends = ends.unwrap_or(longest).clamp(begins.get(), longest);
-    let text = Directory::new(begins.get(), begins, Timestamp::new(ends), hashes)
+    let text = Directory::new(epoch(), begins, Timestamp::new(ends), hashes)
         .and_then(|directory| directory.entry_text())
         .map_err(|error| wrong().because(&error))?;
     let entry = signed(unsigned(text)?, &[operator.to_owned()])?;
     let proof = remote.add(&entry)?;
     write_private(&path, proof.to_string().as_bytes())?;
     Ok(true)
+}
+
+/// A number that grows and that no other directory of the service has: microseconds, because several nodes of one
+/// service may each log theirs within one second.
+fn epoch() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let micros = since.map_or(0, |since| since.as_micros());
+    u64::try_from(micros).unwrap_or(u64::MAX)
 }
 
 fn is_logged(path: &Path, hashes: &[[u8; 32]]) -> bool {
