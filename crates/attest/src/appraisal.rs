@@ -8,6 +8,7 @@
 use crate::bundle::Bundle;
 use crate::identifiers::Sha256Digest;
 use crate::policy::{KeyConfigurationExpectations, Policy};
+use crate::signature::PublicKey;
 use crate::snp::anchors::Anchors;
 use crate::time::UnixSeconds;
 use crate::{azure, nitro, nvidia, tdx, tpm};
@@ -73,6 +74,8 @@ pub struct Roots {
     pub(crate) nvidia: nvidia::Anchors,
     pub(crate) tdx: tdx::Anchors,
     pub(crate) tpm: tpm::Anchors,
+    /// The one attestation key of a TPM that needs no certificate.
+    pub(crate) tpm_key: Option<PublicKey>,
 }
 
 impl Roots {
@@ -86,6 +89,7 @@ impl Roots {
             nvidia: nvidia::Anchors::vendor(),
             tdx: tdx::Anchors::vendor(),
             tpm: tpm::Anchors::vendor(),
+            tpm_key: None,
         }
     }
 
@@ -94,6 +98,15 @@ impl Roots {
     pub(crate) fn simulated(snp: Anchors) -> Self {
         Self {
             snp,
+            ..Self::vendor()
+        }
+    }
+
+    /// Besides the vendors' keys one TPM in software, by its attestation key.
+    #[cfg(any(test, feature = "development"))]
+    pub(crate) fn software_tpm(key: PublicKey) -> Self {
+        Self {
+            tpm_key: Some(key),
             ..Self::vendor()
         }
     }

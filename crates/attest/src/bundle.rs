@@ -148,9 +148,11 @@ impl Bundle {
                 event_log: self.entry(Label::TdxEventLog),
             });
         }
-        // Reading made sure that there is one of the three.
-        let document = self.entry(Label::NitroDocument).unwrap_or_default();
-        PlatformEvidence::AwsNitro(nitro::Evidence { document })
+        // Reading made sure that there is one of them.
+        match self.entry(Label::NitroDocument) {
+            Some(document) => PlatformEvidence::AwsNitro(nitro::Evidence { document }),
+            None => PlatformEvidence::Tpm,
+        }
     }
 
     /// The SEV-SNP report with its collateral.
@@ -213,8 +215,12 @@ impl Bundle {
         let mut hardware = entries
             .iter()
             .filter_map(|(label, _)| Some((*label, label.hardware()?)));
-        let Some((first, platform)) = hardware.next() else {
-            return Err(BundleError::NoPlatformEvidence);
+        let (first, platform) = match hardware.next() {
+            Some(found) => found,
+            None if has(Label::TpmEvidence) && !has(Label::AzureReport) => {
+                (Label::TpmEvidence, Platform::Tpm)
+            }
+            None => return Err(BundleError::NoPlatformEvidence),
         };
         if let Some((label, _)) = hardware.find(|(_, other)| *other != platform) {
             return Err(BundleError::Conflict { label, with: first });
@@ -309,6 +315,8 @@ pub enum PlatformEvidence<'a> {
     IntelTdx(TdxEvidence<'a>),
     /// An AMD SEV-SNP report with its collateral.
     SevSnp(SnpEvidence<'a>),
+    /// A TPM alone; its quote is [`Bundle::tpm_evidence`].
+    Tpm,
 }
 
 /// An Intel TDX quote and what is needed to verify it, all unverified.
@@ -367,6 +375,7 @@ impl PlatformEvidence<'_> {
             Self::AwsNitro(_) => Platform::AwsNitro,
             Self::IntelTdx(_) => Platform::IntelTdx,
             Self::SevSnp(_) => Platform::SevSnp,
+            Self::Tpm => Platform::Tpm,
         }
     }
 }

@@ -15,7 +15,7 @@
 //! Making a root needs randomness and the time, which the caller gives.
 
 use crate::appraisal::{
-    self, Code, Origin, Presented, Proof, Refused, Roots, Verdict, proof_accessors,
+    self, Code, Origin, Presented, Proof, Refused, Verdict, proof_accessors,
 };
 use crate::bundle::Bundle;
 use crate::policy::Policy;
@@ -63,7 +63,7 @@ pub fn appraise_presented(
     let appraisal = appraisal::appraise_up_to(
         (bundle, presented),
         policy,
-        &Roots::simulated(root.anchors().clone()),
+        &root.roots(),
         Origin::Simulated,
         now,
     );

@@ -164,6 +164,9 @@ pub enum Platform {
     IntelTdx,
     /// AMD SEV-SNP.
     SevSnp,
+    /// A TPM 2.0 alone, which never excludes the host. What it started is listed
+    /// under `[[boots]]`.
+    Tpm,
 }
 
 impl Platform {
@@ -194,6 +197,7 @@ impl Platform {
             Self::AzureIntelTdx | Self::AzureSevSnp => &["paravisor"],
             Self::IntelTdx => &["mrtd", "rtmr0", "rtmr1", "rtmr2", "rtmr3"],
             Self::SevSnp => &["value"],
+            Self::Tpm => &[],
         }
     }
 }
@@ -206,6 +210,7 @@ impl fmt::Display for Platform {
             Self::AzureSevSnp => "azure-sev-snp",
             Self::IntelTdx => "intel-tdx",
             Self::SevSnp => "sev-snp",
+            Self::Tpm => "tpm",
         })
     }
 }

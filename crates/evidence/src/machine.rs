@@ -371,10 +371,8 @@ impl Machine {
                 collateral: &self.files.tdx((self.now)())?,
                 event_log: event_log.as_deref(),
             }),
-            Evidence::Cca { .. }
-            | Evidence::Nvidia { .. }
-            | Evidence::Sgx { .. }
-            | Evidence::Tpm(_) => {
+            Evidence::Tpm(tpm) => add_quote(builder, tpm),
+            Evidence::Cca { .. } | Evidence::Nvidia { .. } | Evidence::Sgx { .. } => {
                 return Err(CollectError::NotInBundle {
                     platform: evidence.platform(),
                 });

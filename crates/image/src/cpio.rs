@@ -144,7 +144,7 @@ mod tests {
             000000000000000500000001\
             0000000c00000000dev/console\0\0\0";
         assert!(text.contains(device));
-        assert!(text.contains("init\0\0hello\0\0\0070701"));
+        assert!(text.contains("init\0\0hello\0\0\x00070701"));
         assert!(text.trim_end_matches('\0').ends_with("TRAILER!!!"));
         assert_eq!(text.len() % 512, 0);
     }

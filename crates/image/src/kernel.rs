@@ -255,7 +255,7 @@ pub fn digests(kernel: &Kernel) -> Vec<(String, String)> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
+    #![allow(clippy::arithmetic_side_effects, clippy::unwrap_used, reason = "tests")]
 
     use super::*;
 

@@ -28,9 +28,9 @@ pub struct Parts<'a> {
 /// three more sections.
 pub fn assemble(stub: &[u8], parts: &Parts<'_>) -> Result<Vec<u8>, UkiError> {
     let mut image = Image::read(stub)?;
-    image.append(b".cmdline", parts.command_line.as_bytes())?;
-    image.append(b".initrd\0", parts.initrd)?;
-    image.append(b".linux\0\0", parts.kernel)?;
+    image.append(*b".cmdline", parts.command_line.as_bytes())?;
+    image.append(*b".initrd\0", parts.initrd)?;
+    image.append(*b".linux\0\0", parts.kernel)?;
     Ok(image.finish())
 }
 
@@ -85,17 +85,17 @@ impl Image {
         })
     }
 
-    fn append(&mut self, name: &[u8; 8], contents: &[u8]) -> Result<(), UkiError> {
+    fn append(&mut self, name: [u8; 8], contents: &[u8]) -> Result<(), UkiError> {
         let optional = self.header.saturating_add(24);
-        let headers_end = to_size(u32_at(&self.bytes, optional.saturating_add(60))?)?;
-        let header_end = self.next_header.saturating_add(SECTION_LEN);
-        let room = self.bytes.get(self.next_header..header_end);
+        let room_end = to_size(u32_at(&self.bytes, optional.saturating_add(60))?)?;
+        let entry_end = self.next_header.saturating_add(SECTION_LEN);
+        let room = self.bytes.get(self.next_header..entry_end);
         let is_free = room.is_some_and(|room| room.iter().all(|&byte| byte == 0));
-        if header_end > headers_end || !is_free {
+        if entry_end > room_end || !is_free {
             return Err(UkiError::NoRoom);
         }
         let too_long = || UkiError::TooLong {
-            name: String::from_utf8_lossy(name)
+            name: String::from_utf8_lossy(&name)
                 .trim_end_matches('\0')
                 .to_owned(),
         };
@@ -111,7 +111,7 @@ impl Image {
             entry.extend_from_slice(&field.to_le_bytes());
         }
         self.put(self.next_header, &entry)?;
-        self.next_header = header_end;
+        self.next_header = entry_end;
         self.bytes.extend_from_slice(contents);
         self.align_file();
         let count = self.header.saturating_add(6);

@@ -20,6 +20,8 @@ pub enum PlatformClaims {
     IntelTdx(Box<tdx::Claims>),
     /// An AMD SEV-SNP report.
     SevSnp(Box<snp::Claims>),
+    /// The quote of a TPM alone.
+    Tpm(Box<tpm::Claims>),
 }
 
 impl Facts {
@@ -32,6 +34,7 @@ impl Facts {
             PlatformClaims::AwsNitro(_) => Platform::AwsNitro,
             PlatformClaims::IntelTdx(_) => Platform::IntelTdx,
             PlatformClaims::SevSnp(_) => Platform::SevSnp,
+            PlatformClaims::Tpm(_) => Platform::Tpm,
         }
     }
 
@@ -60,6 +63,7 @@ impl Facts {
             PlatformClaims::SevSnp(claims) => {
                 names.map(|name| (name, *claims.measurement())).collect()
             }
+            PlatformClaims::Tpm(_) => Vec::new(),
         }
     }
 
@@ -72,7 +76,7 @@ impl Facts {
                 let of_snp = claims.snp().and_then(machine_of_snp);
                 of_snp.or_else(|| claims.tdx().and_then(machine_of_tdx))
             }
-            PlatformClaims::AwsNitro(_) => None,
+            PlatformClaims::AwsNitro(_) | PlatformClaims::Tpm(_) => None,
             PlatformClaims::IntelTdx(claims) => machine_of_tdx(claims),
             PlatformClaims::SevSnp(claims) => machine_of_snp(claims),
         }
@@ -86,6 +90,7 @@ impl Facts {
             PlatformClaims::AwsNitro(claims) => claims.user_data().unwrap_or_default(),
             PlatformClaims::IntelTdx(claims) => claims.report_data().as_bytes(),
             PlatformClaims::SevSnp(claims) => claims.report_data().as_bytes(),
+            PlatformClaims::Tpm(claims) => claims.nonce(),
         }
     }
 
@@ -127,5 +132,11 @@ impl From<tdx::Claims> for Facts {
 impl From<snp::Claims> for Facts {
     fn from(claims: snp::Claims) -> Self {
         Self(PlatformClaims::SevSnp(Box::new(claims)))
+    }
+}
+
+impl From<tpm::Claims> for Facts {
+    fn from(claims: tpm::Claims) -> Self {
+        Self(PlatformClaims::Tpm(Box::new(claims)))
     }
 }

@@ -29,6 +29,8 @@ pub(super) fn run_checks(
     now: UnixSeconds,
     recorder: &mut Recorder,
 ) -> Found {
+    let evidence = bundle.platform_evidence();
+    let platform = evidence.platform();
     let rules = policy.log.as_ref();
     let logged = rules.and_then(|rules| check_release(bundle, policy, rules, now, recorder));
     let (release, joined) = logged.unzip();
@@ -43,11 +45,9 @@ pub(super) fn run_checks(
         log: LogFindings::default(),
     };
     if let Some(reference) = reference {
-        check_reference_values(reference, recorder);
+        check_reference_values(platform, reference, recorder);
     }
     let policy = reference.unwrap_or(policy);
-    let evidence = bundle.platform_evidence();
-    let platform = evidence.platform();
     recorder.compare(
         Check::PlatformAllowed,
         policy.platforms.contains(&platform),
@@ -103,6 +103,9 @@ fn verify_platform(
             recorder.expect(&[Group::Snp]);
             checks::verify(evidence, policy, &roots.snp, now, recorder).map(Facts::from)
         }
+        PlatformEvidence::Tpm => {
+            tpms::verify_alone(bundle, policy, roots, now, recorder).map(Facts::from)
+        }
     }
 }
 
@@ -130,10 +133,14 @@ fn verify_tdx(
 }
 
 /// Nothing is compared with nothing: a policy without values refuses.
-fn check_reference_values(policy: &Policy, recorder: &mut Recorder) {
+fn check_reference_values(platform: Platform, policy: &Policy, recorder: &mut Recorder) {
     let expectations = &policy.expectations;
+    let programs = match platform {
+        Platform::Tpm => ("boots", policy.boots.is_empty()),
+        _ => ("measurements", policy.measurements.is_empty()),
+    };
     let empty: Vec<_> = [
-        ("measurements", policy.measurements.is_empty()),
+        programs,
         ("weights", expectations.weights.is_empty()),
         ("configurations", expectations.configurations.is_empty()),
         ("releases", expectations.releases.is_empty()),
@@ -156,6 +163,16 @@ fn check_reference_values(policy: &Policy, recorder: &mut Recorder) {
 }
 
 fn check_measurement(facts: &Facts, policy: &Policy, recorder: &mut Recorder) {
+    if facts.platform() == Platform::Tpm {
+        // The images are listed apart, and were compared with the quote.
+        if recorder.passed(Check::BootMeasurement) {
+            recorder.pass(Check::Measurement, "a listed image");
+        } else {
+            let found = "no listed image";
+            recorder.fail(Check::Measurement, Code::MeasurementNotAllowed, found);
+        }
+        return;
+    }
     let registers = facts.registers();
     let found = policy
         .measurements
@@ -208,7 +225,7 @@ fn check_binding(facts: &Facts, bundle: &Bundle, recorder: &mut Recorder) {
     let gpus = bundle.gpu_evidence();
     let expected = match (facts.platform(), bundle.tpm_evidence()) {
         // The quote itself is what is bound, and has less room.
-        (Platform::AzureIntelTdx | Platform::AzureSevSnp, _) => {
+        (Platform::AzureIntelTdx | Platform::AzureSevSnp | Platform::Tpm, _) => {
             binding::short_report_data(key, checkpoint, gpus).to_vec()
         }
         (_, None) => binding::report_data(key, checkpoint, gpus).to_vec(),
@@ -319,6 +336,11 @@ fn check_host(platform: Platform, origin: Origin, recorder: &mut Recorder) {
             &SNP_GROUNDS,
             "encrypted, integrity-protected memory; no debugging; no migration",
         ),
+        Platform::Tpm => {
+            let found = "a TPM says nothing about who reads the memory";
+            recorder.fail(Check::ExcludesHost, Code::HostNotExcluded, found);
+            return;
+        }
     };
     if grounds.iter().all(|&check| recorder.passed(check)) {
         recorder.pass(Check::ExcludesHost, why);

@@ -187,6 +187,7 @@ fn facts_json(facts: &Facts) -> Value {
             PlatformClaims::AwsNitro(claims) => json!(claims),
             PlatformClaims::IntelTdx(claims) => json!(claims),
             PlatformClaims::SevSnp(claims) => json!(claims),
+            PlatformClaims::Tpm(claims) => json!(claims),
         },
     })
 }

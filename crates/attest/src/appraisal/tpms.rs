@@ -1,5 +1,5 @@
 //! TPMs as a part of a node's evidence: behind the paravisor of an Azure confidential VM,
-//! or beside the processor.
+//! beside the processor, or alone.
 
 use super::check::{Check, Group, Recorder};
 use super::{Code, Gap, Roots, list};
@@ -75,6 +75,34 @@ pub(super) fn verify_azure(
     Some(claims)
 }
 
+/// A TPM alone: what was started, and for which key, but not that anybody is kept out. Its
+/// key must be certified, or be the one that a developer named.
+pub(super) fn verify_alone(
+    bundle: &Bundle,
+    policy: &Policy,
+    roots: &Roots,
+    now: UnixSeconds,
+    recorder: &mut Recorder,
+) -> Option<tpm::Claims> {
+    recorder.expect(&QUOTE_GROUPS);
+    let quote = read_quote(bundle, recorder)?;
+    let nonce = binding::short_report_data(
+        bundle.key_configuration(),
+        bundle.checkpoint(),
+        bundle.gpu_evidence(),
+    );
+    let named = roots.tpm_key.as_ref();
+    let certificate = match named {
+        Some(_) => Requirement::IfPresent,
+        None => Requirement::Required,
+    };
+    let rules = rules(&nonce).key_certificate(certificate);
+    let evidence = quote.evidence(bundle.tpm_event_log());
+    let claims = tpm::verify(&evidence, named, &rules, &roots.tpm, now, recorder)?;
+    check_boot(Some(&claims), policy, Requirement::Required, recorder);
+    Some(claims)
+}
+
 /// A TPM beside the processor, if there is one or the policy asks for it. The processor's
 /// report is bound to its quote, and the quote to the node's key.
 pub(super) fn check_beside(
@@ -86,7 +114,10 @@ pub(super) fn check_beside(
     recorder: &mut Recorder,
 ) {
     let check = Check::TpmEvidence;
-    let is_behind = matches!(platform, Platform::AzureIntelTdx | Platform::AzureSevSnp);
+    let is_verified = matches!(
+        platform,
+        Platform::AzureIntelTdx | Platform::AzureSevSnp | Platform::Tpm
+    );
     let is_required = policy.required_parts.contains(&RequiredPart::TpmEvidence);
     if bundle.tpm_evidence().is_none() {
         if is_required {
@@ -94,7 +125,7 @@ pub(super) fn check_beside(
         }
         return;
     }
-    if !is_behind {
+    if !is_verified {
         recorder.expect(&QUOTE_GROUPS);
         let Some(quote) = read_quote(bundle, recorder) else {
             return;

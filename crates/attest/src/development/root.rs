@@ -12,11 +12,14 @@ use super::certificates::{
     CertificateDraft, RevocationDraft, authority_extensions, list_extensions, vcek_extensions,
 };
 use super::platform::SimulatedPlatform;
+use crate::appraisal::Roots;
 use crate::identifiers::{ChipId, Sha256Digest};
 use crate::policy::defaults;
 use crate::snp::anchors::{Anchor, Anchors};
 use crate::snp::{Part, Product, Tcb};
+use crate::signature::PublicKey;
 use crate::time::UnixSeconds;
+use crate::tpm::Public;
 use crate::x509::Certificate;
 
 /// A simulated vendor and one simulated chip, with the chip's private key.
@@ -146,10 +149,20 @@ impl core::fmt::Debug for Root {
 /// The public part of a simulated root: which keys a device is to take for a
 /// vendor's while developing.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct DevelopmentRoot {
-    ark: Sha256Digest,
-    ask: Sha256Digest,
-    anchors: Anchors,
+pub struct DevelopmentRoot(Kind);
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+enum Kind {
+    Vendor {
+        ark: Sha256Digest,
+        ask: Sha256Digest,
+        anchors: Anchors,
+    },
+    SoftwareTpm {
+        /// `TPMT_PUBLIC` of its attestation key.
+        public: Vec<u8>,
+        key: PublicKey,
+    },
 }
 
 impl DevelopmentRoot {
@@ -159,6 +172,12 @@ impl DevelopmentRoot {
     ///
     /// [`DevelopmentError::File`], also for a secret file.
     pub fn from_public_file(text: &str) -> Result<Self, DevelopmentError> {
+        if let Ok(file) = from_json::<TpmFile>(text, TPM_KIND)
+            && file.kind == TPM_KIND
+        {
+            let public = hex::decode(&file.attestation_key).map_err(|_| malformed(TPM_KIND))?;
+            return Self::software_tpm(&public);
+        }
         let file: PublicFile = from_json(text, PUBLIC_KIND)?;
         if file.kind != PUBLIC_KIND {
             return Err(malformed(PUBLIC_KIND));
@@ -169,15 +188,38 @@ impl DevelopmentRoot {
     /// The public file, for devices.
     #[must_use]
     pub fn to_public_file(&self) -> String {
-        to_json(&PublicFile {
-            kind: PUBLIC_KIND.to_owned(),
-            ark_sha256: self.ark,
-            ask_sha256: self.ask,
-        })
+        match &self.0 {
+            Kind::Vendor { ark, ask, .. } => to_json(&PublicFile {
+                kind: PUBLIC_KIND.to_owned(),
+                ark_sha256: *ark,
+                ask_sha256: *ask,
+            }),
+            Kind::SoftwareTpm { public, .. } => to_json(&TpmFile {
+                kind: TPM_KIND.to_owned(),
+                attestation_key: hex::encode(public),
+            }),
+        }
     }
 
-    pub(super) fn anchors(&self) -> &Anchors {
-        &self.anchors
+    /// One TPM in software, by the `TPMT_PUBLIC` of its attestation key. Whoever runs
+    /// it can have it quote anything.
+    ///
+    /// # Errors
+    ///
+    /// [`DevelopmentError::File`] for what is no signing key.
+    pub fn software_tpm(public: &[u8]) -> Result<Self, DevelopmentError> {
+        let key = Public::parse(public).map_err(|_| malformed(TPM_KIND))?;
+        Ok(Self(Kind::SoftwareTpm {
+            public: public.to_vec(),
+            key: key.key().clone(),
+        }))
+    }
+
+    pub(super) fn roots(&self) -> Roots {
+        match &self.0 {
+            Kind::Vendor { anchors, .. } => Roots::simulated(anchors.clone()),
+            Kind::SoftwareTpm { key, .. } => Roots::software_tpm(key.clone()),
+        }
     }
 
     fn of(ark: &[u8], ask: &[u8]) -> Result<Self, DevelopmentError> {
@@ -191,7 +233,7 @@ impl DevelopmentRoot {
     }
 
     fn pinning(ark: Sha256Digest, ask: Sha256Digest) -> Self {
-        Self {
+        Self(Kind::Vendor {
             ark,
             ask,
             anchors: Anchors::not_amd(Anchor {
@@ -200,7 +242,7 @@ impl DevelopmentRoot {
                 vcek_authority: ask,
                 vlek_authority: None,
             }),
-        }
+        })
     }
 }
 
@@ -323,6 +365,13 @@ impl Drop for SecretFile {
 
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+struct TpmFile {
+    kind: String,
+    attestation_key: String,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 struct PublicFile {
     kind: String,
     ark_sha256: Sha256Digest,
@@ -365,6 +414,7 @@ const VCEK: &str = "SEV-VCEK";
 
 const SECRET_KIND: &str = "subrosa-development-root-secret/1";
 const PUBLIC_KIND: &str = "subrosa-development-root-public/1";
+const TPM_KIND: &str = "subrosa-software-tpm-public/1";
 
 const MAX_FILE_LEN: usize = 64 * 1024;
 

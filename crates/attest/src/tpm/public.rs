@@ -116,6 +116,12 @@ impl Public {
         Self::parse(public)
     }
 
+    /// The key itself.
+    #[cfg(any(test, feature = "development"))]
+    pub(crate) fn key(&self) -> &PublicKey {
+        &self.key
+    }
+
     /// The hierarchy under which this would be a primary key, if a quote names
     /// its signer `qualified_signer` (Part 1, "Qualified Name").
     pub(super) fn hierarchy(&self, qualified_signer: &[u8]) -> Option<&'static str> {

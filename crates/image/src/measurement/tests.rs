@@ -1,6 +1,6 @@
 //! A tiny image, made here: each of its parts is in the prediction.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::arithmetic_side_effects, clippy::unwrap_used, reason = "tests")]
 
 use super::*;
 use crate::uki::{Parts, assemble, stub_for_tests};
