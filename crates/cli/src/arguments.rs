@@ -2,6 +2,8 @@
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
+#[cfg(all(target_os = "linux", feature = "image"))]
+use crate::command::image;
 #[cfg(feature = "development")]
 use crate::command::trial;
 use crate::command::{
@@ -67,6 +69,8 @@ pub(crate) enum Command {
     AttestCase(attest_case::Flags),
     Collateral(collateral::Flags),
     Receipt(receipt::Flags),
+    #[cfg(all(target_os = "linux", feature = "image"))]
+    Image(image::Flags),
     Log(log::Flags),
     Witness(witness::Flags),
     Monitor(monitor::Flags),

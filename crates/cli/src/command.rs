@@ -6,6 +6,8 @@ pub(crate) mod collateral;
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod doctor;
+#[cfg(all(target_os = "linux", feature = "image"))]
+pub(crate) mod image;
 pub(crate) mod log;
 pub(crate) mod models;
 pub(crate) mod monitor;
@@ -38,6 +40,8 @@ pub(crate) fn run(command: Command, printer: &Printer) -> Result<Exit, Failure> 
         Command::Verify(flags) => verify::run(&flags, printer),
         Command::AttestCase(flags) => attest_case::run(&flags, printer),
         Command::Collateral(flags) => collateral::run(flags, printer),
+        #[cfg(all(target_os = "linux", feature = "image"))]
+        Command::Image(flags) => image::run(flags, printer),
         Command::Log(flags) => log::run(&flags, printer),
         Command::Witness(flags) => witness::run(&flags, printer),
         Command::Monitor(flags) => monitor::run(&flags, printer),

@@ -16,6 +16,8 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 pub(crate) use files::Prepared;
+#[cfg(all(target_os = "linux", feature = "image"))]
+pub(crate) use files::{demo_weights, named};
 pub(crate) use service::Service;
 
 /// What answers in a development service.

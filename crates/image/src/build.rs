@@ -9,13 +9,13 @@ use subrosa_init::layout::{CONFIGURATION, INITIAL_FOLDERS};
 
 use crate::cpio::Archive;
 use crate::error::ImageError;
+use crate::files;
 use crate::kernel::{Kernel, PACKAGE, digests};
 use crate::measurement::{self, Measurements};
 use crate::programs::Programs;
 use crate::root::{self, Contents};
 use crate::stub::BootStub;
 use crate::uki::{self, Parts};
-use crate::files;
 
 /// What an image is made of.
 #[derive(Clone, Debug)]
@@ -49,8 +49,9 @@ pub fn build(
     say: &dyn Fn(&str),
 ) -> Result<Measurements, ImageError> {
     files::make_folder(folder)?;
-    let scratch = tempfile::tempdir()
-        .map_err(|source| ImageError::system("cannot make a folder in", Path::new("/tmp"), source))?;
+    let scratch = tempfile::tempdir().map_err(|source| {
+        ImageError::system("cannot make a folder in", Path::new("/tmp"), source)
+    })?;
     let kernel = Kernel::load(scratch.path(), say)?;
     let stub = BootStub::load(&recipe.stub)?;
     say("making the root and its hash tree");
@@ -83,13 +84,19 @@ pub fn build(
     outputs.insert(ROOT.to_owned(), files::sha256(&folder.join(ROOT))?);
     let mut inputs: BTreeMap<_, _> = digests(&kernel).into_iter().collect();
     inputs.insert(PACKAGE.name.to_owned(), PACKAGE.sha256.to_owned());
-    inputs.insert("subrosa-init".to_owned(), hex::encode(Sha256::digest(&init)));
+    inputs.insert(
+        "subrosa-init".to_owned(),
+        hex::encode(Sha256::digest(&init)),
+    );
     inputs.insert("stub".to_owned(), hex::encode(Sha256::digest(stub.bytes())));
     let configuration = root.files.get(CONFIGURATION).cloned().unwrap_or_default();
     inputs.extend(root.files);
     let read = |path: &Option<PathBuf>| path.as_deref().map(files::read).transpose();
     let (snp_firmware, tdx_firmware) = (read(&recipe.snp_firmware)?, read(&recipe.tdx_firmware)?);
-    for (name, firmware) in [("snp-firmware", &snp_firmware), ("tdx-firmware", &tdx_firmware)] {
+    for (name, firmware) in [
+        ("snp-firmware", &snp_firmware),
+        ("tdx-firmware", &tdx_firmware),
+    ] {
         if let Some(bytes) = firmware {
             inputs.insert(name.to_owned(), hex::encode(Sha256::digest(bytes)));
         }
@@ -106,7 +113,11 @@ pub fn build(
         outputs,
         inputs,
     };
-    files::write(&folder.join(MEASUREMENTS), measurements.to_json().as_bytes(), 0o644)?;
+    files::write(
+        &folder.join(MEASUREMENTS),
+        measurements.to_json().as_bytes(),
+        0o644,
+    )?;
     Ok(measurements)
 }
 

@@ -55,7 +55,8 @@ impl Archive {
         device: [u32; 2],
         contents: &[u8],
     ) -> Result<Self, CpioError> {
-        if name.is_empty() || name.starts_with('/') || name.contains('\0') || name.len() > MAX_NAME {
+        if name.is_empty() || name.starts_with('/') || name.contains('\0') || name.len() > MAX_NAME
+        {
             return Err(CpioError::Name {
                 name: name.chars().take(64).collect(),
             });
@@ -73,11 +74,24 @@ impl Archive {
         // inode, mode, owner, group, links, time, length, device (two numbers), the
         // device that it is (two numbers), length of the name, checksum
         let fields = [
-            inode, mode, 0, 0, links, 0, length, 0, 0, major, minor, name_length, 0,
+            inode,
+            mode,
+            0,
+            0,
+            links,
+            0,
+            length,
+            0,
+            0,
+            major,
+            minor,
+            name_length,
+            0,
         ];
         self.bytes.extend_from_slice(MAGIC);
         for field in fields {
-            self.bytes.extend_from_slice(format!("{field:08x}").as_bytes());
+            self.bytes
+                .extend_from_slice(format!("{field:08x}").as_bytes());
         }
         self.bytes.extend_from_slice(name.as_bytes());
         self.bytes.push(0);

@@ -152,7 +152,12 @@ const STRING_TABLE: u64 = 5;
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::arithmetic_side_effects, clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+    #![allow(
+        clippy::arithmetic_side_effects,
+        clippy::unwrap_used,
+        clippy::indexing_slicing,
+        reason = "tests"
+    )]
 
     use super::*;
 
@@ -176,10 +181,13 @@ mod tests {
         put(32, &64_u64.to_le_bytes());
         put(54, &56_u16.to_le_bytes());
         put(56, &3_u16.to_le_bytes());
-        for (number, (kind, offset, length)) in
-            [(LOAD, 0, 0x400), (DYNAMIC, 0x300, dynamic.len()), (INTERPRETER, 0x280, 8)]
-                .into_iter()
-                .enumerate()
+        for (number, (kind, offset, length)) in [
+            (LOAD, 0, 0x400),
+            (DYNAMIC, 0x300, dynamic.len()),
+            (INTERPRETER, 0x280, 8),
+        ]
+        .into_iter()
+        .enumerate()
         {
             let at = 64 + number * 56;
             let length = u64::try_from(length).unwrap();

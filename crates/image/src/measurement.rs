@@ -59,10 +59,9 @@ pub fn snp(firmware: &[u8], uki: &[u8]) -> Result<Value, ImageError> {
     let mut digests = Vec::new();
     for model in MODELS {
         for count in COUNTS {
-            let (Some(processors), Some(signature)) = (
-                Processors::new(*count),
-                ProcessorSignature::of_model(model),
-            ) else {
+            let (Some(processors), Some(signature)) =
+                (Processors::new(*count), ProcessorSignature::of_model(model))
+            else {
                 continue;
             };
             let digest = |boot: Boot| -> Result<Sha384Digest, ImageError> {

@@ -37,7 +37,12 @@ pub fn compile(source: &Path, target: &Path, say: &dyn Fn(&str)) -> Result<Progr
     build(&source, &target, &INIT)?;
     say("compiling subrosa-enclave with its engine (minutes the first time)");
     build(&source, &target, &ENCLAVE)?;
-    let at = |build: &Build| target.join(build.triple).join("release").join(build.package);
+    let at = |build: &Build| {
+        target
+            .join(build.triple)
+            .join("release")
+            .join(build.package)
+    };
     Ok(Programs {
         init: at(&INIT),
         enclave: at(&ENCLAVE),

@@ -55,9 +55,8 @@ mod tests {
         let one = folder(&[("a", "1"), ("b", "2"), ("c", "3")]);
         let same = folder(&[("c", "3"), ("a", "1"), ("b", "2")]);
         let other = folder(&[("a", "1"), ("b", "x"), ("c", "y")]);
-        let compare = |other: &tempfile::TempDir| {
-            first_difference(one.path(), other.path()).unwrap()
-        };
+        let compare =
+            |other: &tempfile::TempDir| first_difference(one.path(), other.path()).unwrap();
         assert_eq!(compare(&same), None);
         assert_eq!(compare(&other).as_deref(), Some("b"));
     }

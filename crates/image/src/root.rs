@@ -115,11 +115,10 @@ impl Staged {
     fn libraries_of(&mut self, program: &Path) -> Result<(), ImageError> {
         let mut open = vec![program.to_owned()];
         while let Some(path) = open.pop() {
-            let needs =
-                elf::needs(&files::read(&path)?).map_err(|source| ImageError::Program {
-                    path: path.clone(),
-                    source,
-                })?;
+            let needs = elf::needs(&files::read(&path)?).map_err(|source| ImageError::Program {
+                path: path.clone(),
+                source,
+            })?;
             let loader = needs.loader.map(PathBuf::from);
             let libraries = needs.libraries.into_iter().map(|name| {
                 let places = LIBRARIES.iter().map(|folder| Path::new(folder).join(&name));
@@ -157,10 +156,15 @@ fn squash(folder: &Path, image: &Path) -> Result<(), ImageError> {
 /// Fills the last block, and puts the hash tree behind the data.
 fn seal(image: &Path) -> Result<Verity, ImageError> {
     let failed = |source| ImageError::system("cannot read or write", image, source);
-    let mut file = OpenOptions::new().read(true).append(true).open(image).map_err(failed)?;
+    let mut file = OpenOptions::new()
+        .read(true)
+        .append(true)
+        .open(image)
+        .map_err(failed)?;
     let length = file.metadata().map_err(failed)?.len();
     let block = u64::try_from(BLOCK).unwrap_or(u64::MAX);
-    file.set_len(length.next_multiple_of(block)).map_err(failed)?;
+    file.set_len(length.next_multiple_of(block))
+        .map_err(failed)?;
     let mut data = BufReader::with_capacity(1 << 20, File::open(image).map_err(failed)?);
     let tree = verity::hash(&mut data, &SALT).map_err(failed)?;
     file.write_all(&tree.bytes).map_err(failed)?;

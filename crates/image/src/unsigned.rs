@@ -45,7 +45,12 @@ const CERTIFICATES: usize = 144;
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::arithmetic_side_effects, clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+    #![allow(
+        clippy::arithmetic_side_effects,
+        clippy::unwrap_used,
+        clippy::indexing_slicing,
+        reason = "tests"
+    )]
 
     use subrosa_measure::Bank;
     use subrosa_measure::uefi::PeImage;

@@ -16,9 +16,9 @@
 
 #![forbid(unsafe_code)]
 
-pub mod command_line;
 #[cfg(target_os = "linux")]
 pub mod boot;
+pub mod command_line;
 #[cfg(target_os = "linux")]
 mod kernel;
 pub mod layout;

@@ -24,7 +24,12 @@ pub(crate) fn table(name: &str, sectors: u64, kind: &str, parameters: &str) -> O
     let target = usize::try_from(HEADER).ok()?;
     put(&mut buffer, target.checked_add(8)?, &sectors.to_ne_bytes())?;
     text(&mut buffer, target.checked_add(24)?, 16, kind)?;
-    text(&mut buffer, target.checked_add(40)?, MAX_PARAMETERS, parameters)?;
+    text(
+        &mut buffer,
+        target.checked_add(40)?,
+        MAX_PARAMETERS,
+        parameters,
+    )?;
     Some(buffer)
 }
 

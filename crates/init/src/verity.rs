@@ -23,11 +23,7 @@ impl Verity {
     /// # Errors
     ///
     /// [`VerityError::Blocks`] for none, or more than [`Self::MAX_BLOCKS`].
-    pub fn new(
-        data_blocks: u64,
-        root_hash: [u8; 32],
-        salt: [u8; 32],
-    ) -> Result<Self, VerityError> {
+    pub fn new(data_blocks: u64, root_hash: [u8; 32], salt: [u8; 32]) -> Result<Self, VerityError> {
         if data_blocks == 0 || data_blocks > Self::MAX_BLOCKS {
             return Err(VerityError::Blocks { got: data_blocks });
         }
@@ -160,9 +156,18 @@ mod tests {
             (String::new(), VerityError::Format),
             (format!("erofs,7,{digest},{digest}"), VerityError::Format),
             (format!("squashfs,7,{digest}"), VerityError::Format),
-            (format!("squashfs,7,{digest},{digest},"), VerityError::Format),
-            (format!("squashfs,07,{digest},{digest}"), VerityError::Format),
-            (format!("squashfs,+7,{digest},{digest}"), VerityError::Format),
+            (
+                format!("squashfs,7,{digest},{digest},"),
+                VerityError::Format,
+            ),
+            (
+                format!("squashfs,07,{digest},{digest}"),
+                VerityError::Format,
+            ),
+            (
+                format!("squashfs,+7,{digest},{digest}"),
+                VerityError::Format,
+            ),
             (format!("squashfs,,{digest},{digest}"), VerityError::Format),
             (format!("squashfs,0,{digest},{digest}"), VerityError::Format),
             (
@@ -174,7 +179,10 @@ mod tests {
                 VerityError::Digest,
             ),
             (format!("squashfs,7,{digest},ab"), VerityError::Digest),
-            (format!("squashfs,7,{digest},{digest}ab"), VerityError::Digest),
+            (
+                format!("squashfs,7,{digest},{digest}ab"),
+                VerityError::Digest,
+            ),
         ] {
             assert_eq!(Verity::parse(&text), Err(expected), "{text}");
         }

@@ -20,6 +20,7 @@ mod nitro;
 mod nodes;
 mod tdx;
 mod tpm;
+mod tpm_alone;
 
 mod rules;
 mod verdict;

@@ -15,9 +15,9 @@ use super::platform::SimulatedPlatform;
 use crate::appraisal::Roots;
 use crate::identifiers::{ChipId, Sha256Digest};
 use crate::policy::defaults;
+use crate::signature::PublicKey;
 use crate::snp::anchors::{Anchor, Anchors};
 use crate::snp::{Part, Product, Tcb};
-use crate::signature::PublicKey;
 use crate::time::UnixSeconds;
 use crate::tpm::Public;
 use crate::x509::Certificate;
@@ -215,7 +215,7 @@ impl DevelopmentRoot {
         }))
     }
 
-    pub(super) fn roots(&self) -> Roots {
+    pub(crate) fn roots(&self) -> Roots {
         match &self.0 {
             Kind::Vendor { anchors, .. } => Roots::simulated(anchors.clone()),
             Kind::SoftwareTpm { key, .. } => Roots::software_tpm(key.clone()),

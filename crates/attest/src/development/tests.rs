@@ -55,7 +55,7 @@ fn a_wrong_field_refuses_it() {
 fn a_real_vendors_root_is_no_development_root() {
     let public = root().public().to_public_file();
     let root = DevelopmentRoot::from_public_file(&public).unwrap();
-    assert_ne!(root.anchors(), &crate::snp::anchors::Anchors::amd());
+    assert_ne!(root.roots().snp, crate::snp::anchors::Anchors::amd());
 }
 
 #[test]

@@ -219,7 +219,7 @@ fn measure(program: &Path) -> Result<Measurement, Failure> {
 }
 
 /// The first field of the file that the demo model comes with.
-fn demo_weights() -> Result<[u8; 32], Failure> {
+pub(crate) fn demo_weights() -> Result<[u8; 32], Failure> {
     let mut digest = [0; 32];
     let text = DEMO_SHA256.split_whitespace().next().unwrap_or_default();
     hex::decode_to_slice(text, &mut digest).map_err(|error| {
@@ -230,7 +230,7 @@ fn demo_weights() -> Result<[u8; 32], Failure> {
 
 /// A file name that changes with the content, so that what an earlier receipt
 /// was checked with stays there.
-fn named(kind: &str, text: &str) -> String {
+pub(crate) fn named(kind: &str, text: &str) -> String {
     let digest = hex::encode(Sha256::digest(text.as_bytes()));
     format!("{kind}-{}.toml", digest.get(..12).unwrap_or_default())
 }

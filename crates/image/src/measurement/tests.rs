@@ -42,7 +42,10 @@ fn one_byte_of_command_line_or_initrd_changes_all_three_registers() {
 fn one_byte_of_the_stub_changes_what_was_started() {
     let mut other = image("quiet", b"archive");
     *other.get_mut(0x401).unwrap() ^= 1;
-    let (good, other) = (values("quiet", b"archive"), tpm(&other, Stub::V252).unwrap());
+    let (good, other) = (
+        values("quiet", b"archive"),
+        tpm(&other, Stub::V252).unwrap(),
+    );
     assert_ne!(other.pcr4, good.pcr4);
     assert_eq!(other.pcr11, good.pcr11);
 }

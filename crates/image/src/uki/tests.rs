@@ -1,4 +1,9 @@
-#![allow(clippy::arithmetic_side_effects, clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
 
 use subrosa_measure::uefi::{PeImage, UnifiedKernel};
 
@@ -20,7 +25,12 @@ pub(crate) fn stub() -> Vec<u8> {
     put(0xd8, &0xdead_u32.to_le_bytes());
     put(0x104, &16_u32.to_le_bytes());
     put(0x188, b".text\0\0\0");
-    for (at, value) in [(0x190, 0x10_u32), (0x194, 0x4000), (0x198, 0x200), (0x19c, 0x400)] {
+    for (at, value) in [
+        (0x190, 0x10_u32),
+        (0x194, 0x4000),
+        (0x198, 0x200),
+        (0x19c, 0x400),
+    ] {
         put(at, &value.to_le_bytes());
     }
     put(0x400, b"the code");

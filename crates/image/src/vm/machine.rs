@@ -71,7 +71,10 @@ impl Machine {
             command.args(["-drive", &drive]);
         }
         command
-            .args(["-chardev", &format!("socket,id=tpm,path={}", socket.display())])
+            .args([
+                "-chardev",
+                &format!("socket,id=tpm,path={}", socket.display()),
+            ])
             .args([
                 "-netdev",
                 &format!("user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{port}-:{PORT}"),
@@ -138,7 +141,10 @@ impl Machine {
                 let quarters = started.elapsed().as_secs() / 15;
                 if quarters > said {
                     said = quarters;
-                    say(&format!("still booting, {} s so far", started.elapsed().as_secs()));
+                    say(&format!(
+                        "still booting, {} s so far",
+                        started.elapsed().as_secs()
+                    ));
                 }
                 sleep(Duration::from_millis(100));
                 continue;

@@ -42,13 +42,30 @@ impl SoftwareTpm {
     /// [`ImageError`].
     pub fn serve(&self, path: &Path) -> Result<RunningTpm, ImageError> {
         let server = format!("type=unixio,path={}", path.display());
-        self.start(path, &["--server", &server, "--flags", "not-need-init,startup-clear"])
+        self.start(
+            path,
+            &[
+                "--server",
+                &server,
+                "--flags",
+                "not-need-init,startup-clear",
+            ],
+        )
     }
 
     /// Starts it, for a virtual machine that controls it at the socket `path`.
     pub(super) fn attach(&self, path: &Path) -> Result<RunningTpm, ImageError> {
         let control = format!("type=unixio,path={}", path.display());
-        self.start(path, &["--ctrl", &control, "--flags", "startup-clear", "--terminate"])
+        self.start(
+            path,
+            &[
+                "--ctrl",
+                &control,
+                "--flags",
+                "startup-clear",
+                "--terminate",
+            ],
+        )
     }
 
     fn start(&self, socket: &Path, arguments: &[&str]) -> Result<RunningTpm, ImageError> {
