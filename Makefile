@@ -7,6 +7,7 @@ MAKEFLAGS += --no-print-directory
 # The engine's C++ build would otherwise start more compilers than there are cores.
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell nproc 2>/dev/null || echo 2)
 export CARGO_TERM_PROGRESS_WHEN ?= auto
+export PROMPT
 
 # One selection everywhere, so that every dependency is compiled once.
 ALL := --workspace --all-features --locked
@@ -16,7 +17,7 @@ BIN := $(or $(CARGO_TARGET_DIR),target)/debug
 CORE := -p subrosa-attest -p subrosa-attest-case -p subrosa-channel -p subrosa-api -p subrosa-measure -p subrosa-translog
 
 .PHONY: help setup setup-check try proxy development test lint check docs deny advisories fuzz fuzz-short \
-	bench e2e vectors vectors-check claims release release-features release-tests install-check attack wasm-check measure-check mutants differential-check tlog-check log-torture clean
+	bench e2e vectors vectors-check claims release release-features release-tests install-check image-tools image image-chat image-attack image-reproduce attack wasm-check measure-check mutants differential-check tlog-check log-torture clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -101,6 +102,23 @@ install-check: setup ## Install the static client into an empty root and chat fr
 	@cargo build $(ALL) --bins >&2
 	@cargo build --locked -p subrosa --no-default-features --features development --target x86_64-unknown-linux-musl >&2
 	@tests/install/run $(ARGS)
+
+# Built with the selection that everything is built with, so that nothing is compiled twice.
+image-tools: development
+	@scripts/setup image
+
+image: image-tools ## Build the measured image into dist/image and predict what it measures (the first time 10 minutes)
+	@$(BIN)/subrosa image build $(ARGS)
+
+image-chat: image-tools ## Boot the image, verify it, ask and stop: make image-chat PROMPT='Hello'
+	@test -f dist/image/measurement.json || $(BIN)/subrosa image build
+	@printf '%s\n' "$${PROMPT:-What is the capital of France?}" | $(BIN)/subrosa image chat $(ARGS)
+
+image-attack: image-tools ## Change one thing after another as a host could, boot, and see it refused (5 minutes)
+	@$(BIN)/subrosa image attack $(ARGS)
+
+image-reproduce: image-tools ## Build the image twice, under different conditions, and compare (20 minutes)
+	@$(BIN)/subrosa image reproduce $(ARGS)
 
 mutants: ## Mutation testing of the verifiers: the sample of docs/mutants.md (hours; ARGS="CRATE MODULE 0/40")
 	@scripts/mutants $(ARGS)

@@ -14,9 +14,7 @@
 //!
 //! Making a root needs randomness and the time, which the caller gives.
 
-use crate::appraisal::{
-    self, Code, Origin, Presented, Proof, Refused, Verdict, proof_accessors,
-};
+use crate::appraisal::{self, Code, Origin, Presented, Proof, Refused, Verdict, proof_accessors};
 use crate::bundle::Bundle;
 use crate::policy::Policy;
 use crate::time::UnixSeconds;

@@ -171,12 +171,13 @@ pub enum Platform {
 
 impl Platform {
     /// Every platform.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::AwsNitro,
         Self::AzureIntelTdx,
         Self::AzureSevSnp,
         Self::IntelTdx,
         Self::SevSnp,
+        Self::Tpm,
     ];
 
     /// The platform that names the machine: below a paravisor it is the processor's.
@@ -186,6 +187,7 @@ impl Platform {
             Self::AzureIntelTdx | Self::IntelTdx => Self::IntelTdx,
             Self::AzureSevSnp | Self::SevSnp => Self::SevSnp,
             Self::AwsNitro => Self::AwsNitro,
+            Self::Tpm => Self::Tpm,
         }
     }
 

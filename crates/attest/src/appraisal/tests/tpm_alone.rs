@@ -1,6 +1,6 @@
 //! A TPM alone: a good development node, and never more.
 
-use super::super::{Appraisal, Code, Origin, Roots, Verdict, appraise, appraise_up_to};
+use super::super::{Appraisal, Code, Origin, Presented, Roots, Verdict, appraise, appraise_up_to};
 use super::azure::{SELECTION, boots, listed, registers};
 use crate::binding;
 use crate::bundle::tpm::Quote;
@@ -70,7 +70,13 @@ impl Node {
     fn appraise(&self) -> Appraisal {
         let policy = Policy::parse(&self.policy).unwrap();
         let roots = self.root().roots();
-        appraise_up_to(&self.bundle(), &policy, &roots, Origin::Simulated, NOW)
+        appraise_up_to(
+            (&self.bundle(), &Presented::default()),
+            &policy,
+            &roots,
+            Origin::Simulated,
+            NOW,
+        )
     }
 
     fn refusal(&self) -> Code {
