@@ -14,6 +14,7 @@ use crate::policy::Platform;
 use crate::snp::{Product, layout};
 
 mod azure;
+mod azure_tdx;
 mod gpu;
 mod log;
 mod nitro;

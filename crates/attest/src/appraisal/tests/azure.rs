@@ -5,7 +5,7 @@ use crate::azure::fixtures::{Setup as Machine, jwk};
 use crate::azure::{self, SnpEndorsement};
 use crate::binding;
 use crate::bundle::tpm::Quote;
-use crate::bundle::{AzureEvidence, AzureHardware, Bundle, BundleError, Label};
+use crate::bundle::{AzureEvidence, AzureHardware, Builder, Bundle, BundleError, Label};
 use crate::fixtures::pki::TestKey;
 use crate::fixtures::{KEY_CONFIGURATION, Keys, MEASUREMENT, NOW, Setup};
 use crate::policy::Policy;
@@ -80,6 +80,10 @@ pub(super) fn listed(values: &RegisterValues) -> Vec<(u8, &[u8])> {
 }
 
 fn bundle_of(node: &Node, report: &[u8], quote: &[u8]) -> Bundle {
+    builder_of(node, report, quote).build().unwrap()
+}
+
+fn builder_of(node: &Node, report: &[u8], quote: &[u8]) -> Builder {
     let signed = node.machine.snp.signed();
     Bundle::builder(KEY_CONFIGURATION)
         .azure(AzureEvidence {
@@ -93,8 +97,6 @@ fn bundle_of(node: &Node, report: &[u8], quote: &[u8]) -> Bundle {
             }),
         })
         .tpm_evidence(quote)
-        .build()
-        .unwrap()
 }
 
 /// `[[boots]]` that lists the good image.
@@ -281,6 +283,16 @@ fn what_is_no_quote_is_refused() {
     let (report, _) = node.parts();
     let appraisal = judge(&bundle_of(&node, &report, b"quote"), &policy());
     assert_eq!(appraisal.verdict(), Verdict::Refused(Code::ReportMalformed));
+}
+
+#[test]
+fn an_event_log_that_is_none_is_refused() {
+    let node = Node::new();
+    let (report, quote) = node.parts();
+    let bundle = builder_of(&node, &report, &quote).tpm_event_log(b"log");
+    let appraisal = judge(&bundle.build().unwrap(), &policy());
+    let code = Code::EventLogMalformed;
+    assert_eq!(appraisal.verdict(), Verdict::Refused(code));
 }
 
 #[test]

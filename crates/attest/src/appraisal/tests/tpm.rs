@@ -3,6 +3,7 @@
 use super::super::{Appraisal, Code, Gap, Roots, Verdict, appraise};
 use super::azure::{SELECTION, boots, listed, registers};
 use crate::binding;
+use crate::bundle::Bundle;
 use crate::bundle::tpm::Quote;
 use crate::fixtures::{KEY_CONFIGURATION, Keys, NOW, Setup};
 use crate::tpm::fixtures::{SHA256, Setup as Tpm, digest_of, public, sign, value};
@@ -142,6 +143,32 @@ fn an_image_that_is_not_listed_is_refused_and_without_a_list_there_is_a_gap() {
     let quoted = Quoted::new();
     let node = Setup::new().with(|setup| setup.tpm_evidence = Some(quoted.evidence()));
     assert!(gaps(&judge(&node, &quoted.tpm)).contains(&Gap::BootNotCompared));
+}
+
+#[test]
+fn an_event_log_that_is_none_is_refused() {
+    let quoted = Quoted::new();
+    let node = quoted.node();
+    let with_log = |log: Option<&[u8]>| {
+        let bundle = node.bundle();
+        let mut builder = Bundle::builder(KEY_CONFIGURATION)
+            .snp(bundle.snp().unwrap())
+            .tpm_evidence(bundle.tpm_evidence().unwrap());
+        if let Some(log) = log {
+            builder = builder.tpm_event_log(log);
+        }
+        let roots = Roots {
+            tpm: quoted.tpm.anchors(),
+            ..node.roots()
+        };
+        let appraisal = appraise(&builder.build().unwrap(), &node.policy(), &roots, NOW);
+        appraisal
+            .into_attested()
+            .map(drop)
+            .map_err(|refused| refused.code())
+    };
+    assert_eq!(with_log(None), Ok(()));
+    assert_eq!(with_log(Some(b"log")), Err(Code::EventLogMalformed));
 }
 
 #[test]
