@@ -28,6 +28,7 @@ pub(crate) fn element(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
         [0, 0, 0, short @ 0..=0x7F] => element.push(short),
         [0, 0, 0, one] => element.extend([0x81, one]),
         [0, 0, high, low] => element.extend([0x82, high, low]),
+        [0, a, b, c] => element.extend([0x83, a, b, c]),
         [a, b, c, d] => element.extend([0x84, a, b, c, d]),
     }
     element.extend(content);
