@@ -93,3 +93,39 @@ fn a_list_that_is_cut_or_followed_or_too_long_is_refused() {
     assert!(long.len() > RevocationList::MAX_LEN);
     assert!(RevocationList::parse(&long).is_err());
 }
+
+#[test]
+fn the_longest_list_is_read_and_no_longer_one() {
+    let list_with = |padding: usize| {
+        let mut list = draft();
+        let filler = ExtensionDraft::new("1.2.3", false, vec![0; padding]);
+        list.extensions.push(filler);
+        // Its signatures are all of one length.
+        TestKey::rsa_pkcs1().revoke(&list)
+    };
+    let overhead = list_with(100_000).len().checked_sub(100_000).unwrap();
+    let padding = RevocationList::MAX_LEN.checked_sub(overhead).unwrap();
+    let longest = list_with(padding);
+    assert_eq!(longest.len(), RevocationList::MAX_LEN);
+    assert!(RevocationList::parse(&longest).is_ok());
+    let longer = list_with(padding.saturating_add(1));
+    assert!(RevocationList::parse(&longer).is_err());
+}
+
+#[test]
+fn a_list_that_is_not_complete_is_refused() {
+    for (oid, critical) in [("2.5.29.27", false), ("2.5.29.28", false), ("1.2.3", true)] {
+        let extension = ExtensionDraft::new(oid, critical, [0x02, 1, 1]);
+        let mut of_list = draft();
+        of_list.extensions.push(extension.clone());
+        let mut of_entry = draft();
+        of_entry.entry_extensions.push(extension);
+        for list in [of_list, of_entry] {
+            assert_eq!(
+                check(&list, &issuer_key(), NOW),
+                Err(Code::RevocationListInvalid),
+                "{oid}"
+            );
+        }
+    }
+}
