@@ -29,8 +29,18 @@ pub struct Programs {
 pub fn compile(source: &Path, target: &Path, say: &dyn Fn(&str)) -> Result<Programs, ImageError> {
     files::make_folder(target)?;
     let canonical = |path: &Path| {
-        path.canonicalize()
-            .map_err(|error| ImageError::system("cannot find", path, error))
+        let found = path.canonicalize();
+        let found = found.map_err(|error| ImageError::system("cannot find", path, error))?;
+        // Compilers are told of it in a list that is separated by spaces.
+        if found.to_string_lossy().contains(char::is_whitespace) {
+            let error = std::io::Error::from(std::io::ErrorKind::InvalidFilename);
+            return Err(ImageError::system(
+                "cannot compile, for its spaces, in",
+                path,
+                error,
+            ));
+        }
+        Ok(found)
     };
     let (source, target) = (canonical(source)?, canonical(target)?);
     say("compiling subrosa-init (some seconds)");
@@ -128,3 +138,21 @@ const KEPT: &[&str] = &[
     "RUSTUP_HOME",
     "RUSTUP_TOOLCHAIN",
 ];
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn a_folder_with_spaces_is_refused_before_anything_is_compiled() {
+        let folder = tempfile::tempdir().unwrap();
+        let spaced = folder.path().join("a folder");
+        files::make_folder(&spaced).unwrap();
+        for (source, target) in [(&*spaced, folder.path()), (folder.path(), &*spaced)] {
+            let error = compile(source, target, &|_| ()).unwrap_err();
+            assert!(matches!(error, ImageError::System { .. }), "{error}");
+        }
+    }
+}

@@ -43,7 +43,7 @@ const CONDITIONS: [Conditions; 2] = [
         mask: "022",
     },
     Conditions {
-        folder: "another folder/with-a-longer-path",
+        folder: "another-folder/with-a-longer-path",
         time_zone: "America/St_Johns",
         locale: "de_DE.UTF-8",
         mask: "077",
