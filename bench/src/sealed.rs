@@ -119,7 +119,11 @@ impl Sealed {
         let address = format!("http://{}", listener.local_addr()?);
         let log = Log::to(std::io::sink());
         let service = Service::new(config, log.clone());
-        let machine = Arc::new(Machine::open(config.platform(), config.gpus(), config.tpm())?);
+        let machine = Arc::new(Machine::open(
+            config.platform(),
+            config.gpus(),
+            config.tpm(),
+        )?);
         let models = model_entries(&engine.models());
         let epochs = Epochs::new(config, models.clone(), machine, Clock::system(), log);
         let epochs = Arc::new(epochs);

@@ -316,6 +316,18 @@ fn tcb_info_of_another_platform_is_refused() {
 }
 
 #[test]
+fn what_a_fuzzer_reads_is_tcb_info_or_an_identity() {
+    let setup = Setup::new(Kind::Td4);
+    assert!(super::reads_collateral(
+        setup.tcb_info.to_string().as_bytes()
+    ));
+    assert!(super::reads_collateral(
+        setup.qe_identity.to_string().as_bytes()
+    ));
+    assert!(!super::reads_collateral(b"{}"));
+}
+
+#[test]
 fn collateral_outside_its_window_is_refused() {
     let earlier = before(NOW).to_string();
     let later = NOW.saturating_add(1).to_string();
@@ -790,6 +802,9 @@ fn a_file_that_is_no_collateral_is_refused() {
     let refused = CollateralFile::parse(json.to_string().as_bytes());
     let member = "pck_crl";
     assert_eq!(refused, Err(CollateralError::Hexadecimal { member }));
+    let mut longest = file().to_string().into_bytes();
+    longest.resize(4 * 1024 * 1024, b' ');
+    assert!(CollateralFile::parse(&longest).is_ok());
     let long = vec![b' '; CollateralFile::MAX_LEN + 1];
     let got = long.len();
     assert_eq!(

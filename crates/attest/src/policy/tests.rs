@@ -324,6 +324,15 @@ fn an_overlong_policy_is_refused_before_it_is_read() {
 }
 
 #[test]
+fn a_policy_of_64_kibibytes_is_read() {
+    let mut text = policy("");
+    text.push_str("\n#");
+    text.push_str(&"x".repeat(64 * 1024 - text.len()));
+    assert_eq!(text.len(), Policy::MAX_LEN);
+    assert!(Policy::parse(&text).is_ok());
+}
+
+#[test]
 fn an_error_names_the_line() {
     let error = Policy::parse("version = 1\nname = 2\n").unwrap_err();
     let line = match error {
