@@ -184,6 +184,17 @@ fn the_report_of_a_paravisor_goes_into_the_bundle_with_its_quote_and_certificate
 }
 
 #[test]
+fn a_tpm_alone_is_a_platform_of_its_own_and_quotes_the_key() {
+    let platform = Fake::new(Evidence::Tpm(quote()));
+    let machine = Machine::new(Box::new(platform.clone()));
+    let bundle = machine.bundle(b"kc").unwrap();
+    assert_holds_the_quote(&bundle);
+    assert_eq!(bundle.platform_evidence(), PlatformEvidence::Tpm);
+    let nonce = subrosa_attest::binding::short_report_data(b"kc", None, None);
+    assert_eq!(platform.asked()[0].short(), &nonce);
+}
+
+#[test]
 fn what_is_no_quote_is_none_of_a_tpm_beside_the_platform() {
     let machine = Machine::new(Box::new(nitro())).with_tpm(Box::new(nitro()));
     assert!(matches!(
