@@ -399,10 +399,11 @@ fn below_a_paravisor_the_machine_is_the_processors() {
         (Platform::AzureSevSnp, Platform::SevSnp),
         (Platform::IntelTdx, Platform::IntelTdx),
         (Platform::SevSnp, Platform::SevSnp),
+        (Platform::Tpm, Platform::Tpm),
     ] {
         assert_eq!(platform.of_machine(), machine);
     }
-    assert_eq!(Platform::ALL.len(), 5);
+    assert_eq!(Platform::ALL.len(), 6);
 }
 
 #[test]

@@ -58,6 +58,8 @@ fn attributes_that_an_enclave_cannot_have_are_refused() {
     }
     let launch = attributes(INIT | MODE64BIT | EINITTOKEN_KEY);
     refused(Code::GuestAttributeNotAllowed, check, launch);
+    // As hardware writes it: INIT and MODE64BIT are the first and the third bit.
+    assert_eq!(accepted(attributes(0x05)), []);
     for bit in [CET, KSS, AEX_NOTIFY] {
         assert_eq!(accepted(attributes(INIT | MODE64BIT | bit)), []);
     }
