@@ -1,9 +1,11 @@
 //! What logs, witnesses and monitors have in common: key files, lists of witnesses, and asking them.
 
 mod monitor;
+mod objects;
 mod remote;
 
 pub(crate) use monitor::{Finding, Monitor};
+pub(crate) use objects::Bucket;
 pub(crate) use remote::Remote;
 
 use std::path::Path;
@@ -29,10 +31,15 @@ const KEY_FILE: &str = "secret.key";
 /// Where its data lie.
 pub(crate) const DATA: &str = "data";
 
+/// Whether a folder has a key.
+pub(crate) fn has_key(folder: &Path) -> bool {
+    folder.join(KEY_FILE).exists()
+}
+
 /// Makes a key of this kind, and the folder it lies in.
 pub(crate) fn make_key(folder: &Path, name: &str, kind: KeyKind) -> Result<NoteSigner, Failure> {
     let path = folder.join(KEY_FILE);
-    if path.exists() {
+    if has_key(folder) {
         let message = format!("{} has a key already", folder.display());
         return Err(Failure::new(Exit::Usage, message).hint("name another folder"));
     }

@@ -93,7 +93,7 @@ impl Answer {
 impl<S: Storage + Send + Sync + 'static> LogService<S> {
     /// A file of the log, as it is stored.
     async fn file(self: Arc<Self>, name: String, max: usize) -> Option<Vec<u8>> {
-        let read = spawn_blocking(move || self.storage.read(&name, max));
+        let read = spawn_blocking(move || self.storage.get(&name, max));
         read.await.ok()?.ok()?
     }
 

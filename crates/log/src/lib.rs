@@ -23,6 +23,6 @@ mod witness;
 
 pub use log::{Log, LogError};
 pub use sequencer::{Cosigners, Sequencer, Submission, SubmitError};
-pub use storage::{DiskStorage, Storage};
+pub use storage::{DiskStorage, ObjectStorage, Storage};
 pub use subrosa_translog::tiles::{MAX_ENTRIES, TilePath, WIDTH, parse_entries};
 pub use witness::{AddCheckpoint, Witness, WitnessError};

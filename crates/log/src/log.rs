@@ -16,7 +16,7 @@ use subrosa_translog::{
 use thiserror::Error;
 
 use self::edge::Edge;
-use crate::storage::{Storage, make_folders, replace};
+use crate::storage::Storage;
 use subrosa_translog::tiles::{
     MAX_ENTRIES, MAX_HASHES, TilePath, WIDTH, parse_entries, parse_hashes, reduce,
 };
@@ -92,12 +92,12 @@ impl<S: Storage> Log<S> {
     ///
     /// [`LogError::Exists`], or what the system says.
     pub fn create(storage: S, key: NoteSigner) -> Result<Self, LogError> {
-        if read(&storage, SIGNED, Note::MAX)?.is_some() {
+        if take(&storage)?.is_some() {
             return Err(LogError::Exists);
         }
         let frontier = Frontier::new();
         let signed = sign(&key, &frontier)?;
-        write(&storage, SIGNED, signed.to_string().as_bytes())?;
+        commit(&storage, &signed)?;
         Ok(Self {
             storage,
             key,
@@ -114,7 +114,7 @@ impl<S: Storage> Log<S> {
     ///
     /// [`LogError::Missing`], [`LogError::OtherKey`], [`LogError::Damaged`], or what the system says.
     pub fn open(storage: S, key: NoteSigner) -> Result<Self, LogError> {
-        let bytes = read(&storage, SIGNED, Note::MAX)?.ok_or(LogError::Missing)?;
+        let bytes = take(&storage)?.ok_or(LogError::Missing)?;
         let damaged = |_| LogError::Damaged(SIGNED.to_owned());
         let signed = Note::parse(&bytes).map_err(damaged)?;
         let checkpoint =
@@ -191,7 +191,7 @@ impl<S: Storage> Log<S> {
         self.failed = true;
         self.store(&files)?;
         // From here on the tree may be known to others: nothing else of this size is ever signed.
-        write(&self.storage, SIGNED, signed.to_string().as_bytes())?;
+        commit(&self.storage, &signed)?;
         (self.frontier, self.edge, self.signed) = (frontier, edge, signed);
         self.failed = false;
         Ok(first)
@@ -200,10 +200,7 @@ impl<S: Storage> Log<S> {
     /// Writes tiles so that all of them are durable before anything refers to them.
     fn store(&self, files: &BTreeMap<TilePath, Vec<u8>>) -> Result<(), LogError> {
         for (path, bytes) in files {
-            let name = path.to_string();
-            let folder = crate::storage::folder_of(&name);
-            make_folders(&self.storage, folder).map_err(|error| failed("make", folder, error))?;
-            write(&self.storage, &name, bytes)?;
+            write(&self.storage, &path.to_string(), bytes)?;
         }
         Ok(())
     }
@@ -289,7 +286,7 @@ impl<S: Storage> Log<S> {
             .ok_or_else(|| LogError::Damaged("the tree".to_owned()))
     }
 
-    fn tree(&self) -> Tree<'_, S> {
+    pub(crate) fn tree(&self) -> Tree<'_, S> {
         Tree::new(&self.storage, self.size())
     }
 }
@@ -380,12 +377,27 @@ pub(crate) fn read<S: Storage>(
     max: usize,
 ) -> Result<Option<Vec<u8>>, LogError> {
     storage
-        .read(name, max)
+        .get(name, max)
         .map_err(|error| failed("read", name, error))
 }
 
+/// The last checkpoint that was signed. Nobody who had it before can sign another one.
+fn take<S: Storage>(storage: &S) -> Result<Option<Vec<u8>>, LogError> {
+    storage
+        .take(SIGNED, Note::MAX)
+        .map_err(|error| failed("read", SIGNED, error))
+}
+
+fn commit<S: Storage>(storage: &S, signed: &Note) -> Result<(), LogError> {
+    storage
+        .commit(SIGNED, signed.to_string().as_bytes())
+        .map_err(|error| failed("write", SIGNED, error))
+}
+
 pub(crate) fn write<S: Storage>(storage: &S, name: &str, bytes: &[u8]) -> Result<(), LogError> {
-    replace(storage, name, bytes).map_err(|error| failed("write", name, error))
+    storage
+        .put(name, bytes)
+        .map_err(|error| failed("write", name, error))
 }
 
 fn failed(action: &str, name: &str, error: io::Error) -> LogError {

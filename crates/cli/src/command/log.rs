@@ -10,15 +10,17 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 use serde_json::json;
 use subrosa_log::http::{LogService, serve};
-use subrosa_log::{DiskStorage, Log, LogError, Sequencer};
-use subrosa_translog::{KeyKind, LogProof, VerifierKey};
+use subrosa_log::{DiskStorage, Log, LogError, Sequencer, Storage};
+use subrosa_translog::{KeyKind, LogProof, NoteSigner, VerifierKey};
 use tokio::net::TcpListener;
 
 use crate::failure::{Exit, Failure};
 use crate::folders::{make_private_folder, read_bounded};
 use crate::printer::Printer;
 use crate::signals::{self, Stop};
-use crate::transparency::{DATA, Witnesses, make_key, parse_verifier_key, read_key};
+use crate::transparency::{
+    Bucket, DATA, Witnesses, has_key, make_key, parse_verifier_key, read_key,
+};
 
 /// Run a transparency log: sign, append, publish, serve, prove
 ///
@@ -53,7 +55,15 @@ struct InitFlags {
     /// Its name, such as log.example.org/subrosa
     #[arg(long)]
     name: String,
+
+    /// Keep its data in an S3-compatible object store, as s3://BUCKET/PREFIX; the key stays in the folder. Who may write
+    /// there is read from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and AWS_ENDPOINT, each time
+    #[arg(long, value_name = "URL", value_parser = Bucket::parse)]
+    objects: Option<Bucket>,
 }
+
+/// Where the data of a log are: in its folder, or in a bucket.
+type AnyStorage = Box<dyn Storage + Send + Sync>;
 
 /// Append files as entries, ask the witnesses, and publish
 #[derive(Args, Debug)]
@@ -125,14 +135,31 @@ pub(crate) fn run(flags: &Flags, printer: &Printer) -> Result<Exit, Failure> {
 }
 
 fn init(flags: &InitFlags, printer: &Printer) -> Result<Exit, Failure> {
-    let key = make_key(&flags.folder, &flags.name, KeyKind::Ed25519)?;
-    let data = flags.folder.join(DATA);
-    make_private_folder(&data)?;
-    let log = Log::create(storage(&data)?, key).map_err(|error| of_log(&error))?;
+    let key = key_of_new(&flags.folder, &flags.name)?;
+    if let Some(bucket) = &flags.objects {
+        bucket.note(&flags.folder)?;
+    } else {
+        make_private_folder(&flags.folder.join(DATA))?;
+    }
+    let log = Log::create(data(&flags.folder)?, key).map_err(|error| of_log(&error))?;
     show(&log, printer)
 }
 
-fn show(log: &Log<DiskStorage>, printer: &Printer) -> Result<Exit, Failure> {
+/// A key for a log that is not there yet. One that an earlier try has left is used.
+fn key_of_new(folder: &Path, name: &str) -> Result<NoteSigner, Failure> {
+    if !has_key(folder) {
+        return make_key(folder, name, KeyKind::Ed25519);
+    }
+    let key = read_key(folder)?;
+    let own = key.verifier_key().name().as_str();
+    if own == name {
+        return Ok(key);
+    }
+    let message = format!("{} has a key already, named {own}", folder.display());
+    Err(Failure::new(Exit::Usage, message).hint("name another folder"))
+}
+
+fn show(log: &Log<AnyStorage>, printer: &Printer) -> Result<Exit, Failure> {
     let published = log.published().map_err(|error| of_log(&error))?;
     let key = log.key().to_string();
     if printer.is_json() {
@@ -196,8 +223,12 @@ fn serve_log(flags: &ServeFlags, printer: &Printer) -> Result<Exit, Failure> {
     {
         printer.say(format!("not published yet: {error}"));
     }
+    let storage: AnyStorage = match Bucket::of_log(&flags.folder)? {
+        Some(bucket) => Box::new(bucket.read_only()?),
+        None => Box::new(DiskStorage::read_only(&flags.folder.join(DATA))),
+    };
     let service = LogService {
-        storage: DiskStorage::read_only(&flags.folder.join(DATA)),
+        storage,
         submission,
         authors: flags.authors.clone(),
     };
@@ -252,9 +283,17 @@ fn proof(flags: &ProofFlags, printer: &Printer) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-fn open(folder: &Path) -> Result<Log<DiskStorage>, Failure> {
+fn open(folder: &Path) -> Result<Log<AnyStorage>, Failure> {
     let key = read_key(folder)?;
-    Log::open(storage(&folder.join(DATA))?, key).map_err(|error| of_log(&error))
+    Log::open(data(folder)?, key).map_err(|error| of_log(&error))
+}
+
+/// The data of the log in this folder, for the program that writes.
+fn data(folder: &Path) -> Result<AnyStorage, Failure> {
+    Ok(match Bucket::of_log(folder)? {
+        Some(bucket) => Box::new(bucket.open()?),
+        None => Box::new(storage(&folder.join(DATA))?),
+    })
 }
 
 pub(super) fn storage(folder: &Path) -> Result<DiskStorage, Failure> {

@@ -1,7 +1,7 @@
 //! Programs that stay in the foreground.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use super::Home;
 
@@ -13,11 +13,11 @@ pub struct Running {
 
 impl Running {
     pub fn start(home: &Home, arguments: &[&str]) -> Self {
-        let mut child = home
-            .command(arguments)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        Self::of(home.command(arguments))
+    }
+
+    pub fn of(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap())
             .read_line(&mut line)

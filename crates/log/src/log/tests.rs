@@ -10,6 +10,7 @@ use subrosa_translog::{KeyKind, KeyName, LogPolicy};
 
 use super::*;
 use crate::storage::DiskStorage;
+use crate::storage::Files as _;
 use crate::storage::faulty::FaultyStorage;
 
 const NOW: Timestamp = Timestamp::new(1_780_000_000);

@@ -4,7 +4,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::Storage;
+use super::Files;
 
 /// A folder that one program at a time may open for writing.
 #[derive(Debug)]
@@ -65,7 +65,7 @@ impl DiskStorage {
     }
 }
 
-impl Storage for DiskStorage {
+impl Files for DiskStorage {
     fn read(&self, name: &str, max: usize) -> io::Result<Option<Vec<u8>>> {
         let file = match File::open(self.path(name)?) {
             Ok(file) => file,

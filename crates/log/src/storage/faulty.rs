@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::rc::Rc;
 
-use super::{Storage, folder_of};
+use super::{Files, folder_of};
 
 /// What a sync makes durable. A storage can be told to do nothing for one of them.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -179,7 +179,7 @@ fn is_tile(name: &str) -> bool {
     name.starts_with("tile/")
 }
 
-impl Storage for FaultyStorage {
+impl Files for FaultyStorage {
     fn read(&self, name: &str, max: usize) -> io::Result<Option<Vec<u8>>> {
         let mut disk = self.0.borrow_mut();
         let Ok(Some(Node::File(at))) = disk.node(name) else {

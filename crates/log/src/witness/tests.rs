@@ -4,6 +4,7 @@ use subrosa_translog::merkle::{Frontier, HashSource, consistency_proof};
 use subrosa_translog::{KeyKind, LogPolicy};
 
 use super::*;
+use crate::storage::Files as _;
 use crate::storage::faulty::{FaultyStorage, Sync};
 
 const NOW: Timestamp = Timestamp::new(1_780_000_000);

@@ -1,15 +1,14 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
-use crate::storage::{make_folders, replace};
+use crate::storage::Storage as _;
 
 #[test]
 fn what_is_replaced_is_read_and_nothing_is_left_over() {
     let folder = tempfile::tempdir().unwrap();
     let storage = DiskStorage::open(folder.path()).unwrap();
-    make_folders(&storage, "tile/0").unwrap();
     for bytes in [&b"one"[..], b"two"] {
-        replace(&storage, "tile/0/000", bytes).unwrap();
+        storage.put("tile/0/000", bytes).unwrap();
         assert_eq!(storage.read("tile/0/000", 3).unwrap().unwrap(), bytes);
     }
     assert_eq!(
