@@ -7,8 +7,8 @@ use crate::command::image;
 #[cfg(feature = "development")]
 use crate::command::trial;
 use crate::command::{
-    attest_case, chat, collateral, completions, config, doctor, log, models, monitor, proxy,
-    receipt, serve, verify, witness,
+    attest_case, audit, chat, collateral, completions, config, doctor, log, models, monitor, proxy,
+    receipt, release, serve, upgrade, verify, witness,
 };
 
 /// Private AI that anyone can check.
@@ -74,6 +74,9 @@ pub(crate) enum Command {
     Log(log::Flags),
     Witness(witness::Flags),
     Monitor(monitor::Flags),
+    Release(release::Flags),
+    Audit(audit::Flags),
+    Upgrade(upgrade::Flags),
     Models(models::Flags),
     Config(config::Flags),
     Doctor(doctor::Flags),

@@ -12,7 +12,7 @@ use serde_json::json;
 use tokio::runtime::Runtime;
 
 pub(crate) use input::prompt_from_stdin;
-pub(crate) use session::{Session, SessionOptions, client, config};
+pub(crate) use session::{Session, SessionOptions, client, config, history};
 
 use conversation::{Conversation, HELP, SlashCommand};
 use input::{Line, Lines};

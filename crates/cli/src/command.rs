@@ -1,6 +1,7 @@
 //! One module for each command.
 
 pub(crate) mod attest_case;
+pub(crate) mod audit;
 pub(crate) mod chat;
 pub(crate) mod collateral;
 pub(crate) mod completions;
@@ -13,9 +14,11 @@ pub(crate) mod models;
 pub(crate) mod monitor;
 pub(crate) mod proxy;
 pub(crate) mod receipt;
+pub(crate) mod release;
 pub(crate) mod serve;
 #[cfg(feature = "development")]
 pub(crate) mod trial;
+pub(crate) mod upgrade;
 pub(crate) mod verify;
 pub(crate) mod witness;
 
@@ -43,6 +46,9 @@ pub(crate) fn run(command: Command, printer: &Printer) -> Result<Exit, Failure> 
         #[cfg(all(target_os = "linux", feature = "image"))]
         Command::Image(flags) => image::run(flags, printer),
         Command::Log(flags) => log::run(&flags, printer),
+        Command::Release(flags) => release::run(&flags, printer),
+        Command::Audit(flags) => audit::run(&flags, printer),
+        Command::Upgrade(flags) => upgrade::run(&flags, printer),
         Command::Witness(flags) => witness::run(&flags, printer),
         Command::Monitor(flags) => monitor::run(&flags, printer),
         Command::Models(flags) => models::run(flags, printer),

@@ -32,6 +32,7 @@ mod failure;
 mod folders;
 mod judgement;
 mod printer;
+mod releases;
 mod settings;
 mod signals;
 mod terminal;

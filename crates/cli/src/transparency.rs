@@ -6,7 +6,7 @@ mod remote;
 
 pub(crate) use monitor::{Finding, Monitor};
 pub(crate) use objects::Bucket;
-pub(crate) use remote::Remote;
+pub(crate) use remote::{Remote, RemoteLog};
 
 use std::path::Path;
 use std::time::Duration;

@@ -42,7 +42,7 @@ pub use config::{Config, Timeouts, Trust};
 pub use directory::DirectoryError;
 pub use error::{Error, Stage};
 pub use exchange::{Exchange, WholeAnswer};
-pub use log::{HistoryError, LogHistory};
+pub use log::{HistoryError, LogHistory, ReleaseRefused};
 pub use node::{Refusal, RefusalReason, VerifiedNode};
 pub use receipt::ReceiptFile;
 pub use stream::{EventStream, StreamItem};

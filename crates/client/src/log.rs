@@ -6,5 +6,5 @@
 mod history;
 mod tiles;
 
-pub use history::{HistoryError, LogHistory};
+pub use history::{HistoryError, LogHistory, ReleaseRefused};
 pub(crate) use tiles::LogReader;

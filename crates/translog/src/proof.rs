@@ -125,6 +125,12 @@ impl LogProof {
         &self.entry
     }
 
+    /// Which entry it is, from 0; nothing is verified.
+    #[must_use]
+    pub const fn index(&self) -> u64 {
+        self.index
+    }
+
     /// The checkpoint, of which nothing is verified.
     #[must_use]
     pub const fn checkpoint(&self) -> &Note {

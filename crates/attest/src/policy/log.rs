@@ -41,6 +41,12 @@ impl LogRules {
     pub const fn log(&self) -> &LogPolicy {
         &self.log
     }
+
+    /// Who must have signed releases.
+    #[must_use]
+    pub const fn releases(&self) -> &Authors {
+        &self.releases
+    }
 }
 
 /// The section as it is written.

@@ -74,13 +74,18 @@ pub(crate) fn config(options: SessionOptions) -> Result<Config, Failure> {
     let asks_the_log = options.policy.log().is_some();
     let mut config = Config::new(url, options.policy);
     if asks_the_log {
-        let folder = Folders::find()?.state.path;
-        make_private_folder(&folder)?;
-        config.history = Arc::new(LogHistory::file(folder.join(HISTORY)));
+        config.history = Arc::new(history()?);
     }
     config.trust = options.trust;
     config.profile = options.profile.into();
     Ok(config)
+}
+
+/// What this device has seen of transparency logs.
+pub(crate) fn history() -> Result<LogHistory, Failure> {
+    let folder = Folders::find()?.state.path;
+    make_private_folder(&folder)?;
+    Ok(LogHistory::file(folder.join(HISTORY)))
 }
 
 /// What was seen of transparency logs, in the folder of states.

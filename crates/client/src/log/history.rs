@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use subrosa_attest::Sha256Digest;
-use subrosa_translog::{Conflict, DeviceState, StateFileError};
+use subrosa_translog::entry::release::LoggedRelease;
+use subrosa_translog::{
+    Conflict, ConsistencyProofs, DeviceState, Hash, StateError, StateFileError,
+};
 use thiserror::Error;
 
 /// What this device has seen of logs: a file, or memory for as long as the program runs.
@@ -40,6 +43,23 @@ pub enum HistoryError {
         path: PathBuf,
         /// The system's words.
         source: io::Error,
+    },
+}
+
+/// Why a release is not taken.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ReleaseRefused {
+    /// What was seen cannot be read or kept.
+    #[error(transparent)]
+    History(#[from] HistoryError),
+    /// It contradicts what was seen.
+    #[error("{error}")]
+    Seen {
+        /// How.
+        error: Box<StateError>,
+        /// Where the two that contradict each other are kept.
+        kept: Option<PathBuf>,
     },
 }
 
@@ -96,6 +116,40 @@ impl LogHistory {
                 Ok(outcome)
             }
         }
+    }
+
+    /// Takes a release and the checkpoint that proves it, if they continue what was seen.
+    ///
+    /// `prove` gives the proof that the log of the second size begins with that of the first. What contradicts each other
+    /// is kept beside the file.
+    ///
+    /// # Errors
+    ///
+    /// [`ReleaseRefused`]; what was seen is then as before.
+    pub fn see_release(
+        &self,
+        release: &LoggedRelease,
+        prove: impl Fn(u64, u64) -> Option<Vec<Hash>>,
+    ) -> Result<(), ReleaseRefused> {
+        let outcome = self.update(|state| {
+            let mut after = state.clone();
+            let shown = [release.checkpoint()];
+            let steps = after.steps(&shown).into_iter();
+            let proofs: ConsistencyProofs = steps
+                .filter_map(|step| Some((step, prove(step.0, step.1)?)))
+                .collect();
+            let taken = after.see_all(&shown, &proofs);
+            match taken.and_then(|()| after.see_release(release)) {
+                Ok(()) => (Ok(()), Some(after)),
+                Err(error) => (Err(error), None),
+            }
+        })?;
+        let Err(error) = outcome else { return Ok(()) };
+        let kept = error.conflict().map(|conflict| self.keep(conflict));
+        Err(ReleaseRefused::Seen {
+            error: Box::new(error),
+            kept: kept.transpose()?.flatten(),
+        })
     }
 
     /// Keeps two signed notes that contradict each other beside the file, each pair once. Gives where they are.

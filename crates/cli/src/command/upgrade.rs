@@ -1,0 +1,113 @@
+//! `subrosa upgrade`: whether a downloaded file is of a logged release.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::json;
+use subrosa_client::ReleaseRefused;
+use subrosa_translog::Hash;
+use subrosa_translog::entry::release::{Artefact, Manifest};
+use subrosa_translog::merkle::consistency_proof;
+
+use crate::chat::history;
+use crate::download::hash_file;
+use crate::failure::{Exit, Failure};
+use crate::printer::{Mark, Printer, Tone};
+use crate::releases::{Found, LoggedFlags};
+
+/// Check that a downloaded program or package is of a logged release, before it is installed
+///
+/// The release must be signed and logged, for now, and not older than what this device has seen; its manifest must list a
+/// file with the very bytes that were downloaded. Nothing is installed: do that yourself when this has said yes.
+/// Exits with 0 if it may be installed, and with 3 if not.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLE)]
+pub(crate) struct Flags {
+    /// The downloaded file
+    #[arg(long, value_name = "FILE", required = true)]
+    check: PathBuf,
+
+    #[command(flatten)]
+    logged: LoggedFlags,
+}
+
+pub(crate) fn run(flags: &Flags, printer: &Printer) -> Result<Exit, Failure> {
+    let found = flags.logged.find()?;
+    let manifest = found.release.manifest();
+    // First, because what is not of this release changes nothing on this device.
+    let artefact = listed(flags, manifest)?;
+    remember(&found)?;
+    let (version, own) = (&manifest.version, env!("CARGO_PKG_VERSION"));
+    if printer.is_json() {
+        printer.json(&json!({
+            "service": manifest.service,
+            "version": version,
+            "sequence": manifest.sequence,
+            "artefact": artefact.name,
+            "this_version": own,
+        }))?;
+        return Ok(Exit::Done);
+    }
+    printer.row(Mark::Passed, "release-logged", &found.words())?;
+    printer.row(
+        Mark::Passed,
+        "log-history",
+        "not older than what this device has seen",
+    )?;
+    let words = format!("{} has the same {} bytes", artefact.name, artefact.bytes);
+    printer.row(Mark::Passed, "artefact", &words)?;
+    let words = if version == own {
+        format!("LOGGED: it is version {version}, as this program is")
+    } else {
+        format!("LOGGED: version {version} may be installed; this program is {own}")
+    };
+    printer.notice(Tone::Good, words);
+    Ok(Exit::Done)
+}
+
+/// The file of the release that has these bytes.
+fn listed<'a>(flags: &Flags, manifest: &'a Manifest) -> Result<&'a Artefact, Failure> {
+    let path = &flags.check;
+    let digest = hash_file(path)?;
+    let about = std::fs::metadata(path).map_err(|error| Failure::file("read", path, &error))?;
+    let is_it = |file: &&Artefact| file.sha256 == digest && file.bytes == about.len();
+    manifest.artefacts.iter().find(is_it).ok_or_else(|| {
+        let message = format!("{} is not of this release", path.display());
+        Failure::new(Exit::Refused, message)
+            .cause(format!("its SHA-256 is {}", hex::encode(digest)))
+            .hint("do not install it; download it again, from the page of that release")
+    })
+}
+
+/// Holds the release against what this device has seen, and keeps it.
+fn remember(found: &Found) -> Result<(), Failure> {
+    let log = found.log()?;
+    let prove = |old: u64, new: u64| -> Option<Vec<Hash>> {
+        consistency_proof(log.as_ref()?, old, new).ok()
+    };
+    let refused = |error: &dyn std::error::Error| {
+        Failure::new(Exit::Refused, "this release is not accepted").cause(error)
+    };
+    match history()?.see_release(&found.release, prove) {
+        Ok(()) => Ok(()),
+        Err(ReleaseRefused::Seen { error, kept }) => {
+            let failure = refused(&error);
+            Err(match kept {
+                Some(path) => failure.hint(format!(
+                    "both signed checkpoints are kept in {}: they show what the log did",
+                    path.display()
+                )),
+                None => failure,
+            })
+        }
+        Err(error) => Err(Failure::new(
+            Exit::Failed,
+            "what this device has seen cannot be read or kept",
+        )
+        .cause(error)),
+    }
+}
+
+const EXAMPLE: &str = "\
+Example:
+  subrosa upgrade --check subrosa.new release.tlog-proof --policy policy.toml";
