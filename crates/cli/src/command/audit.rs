@@ -96,11 +96,11 @@ impl ReleaseFlags {
             let difference = first_difference(&one, &other).map_err(|error| {
                 Failure::new(Exit::Failed, "the published files cannot be read").because(&error)
             })?;
-            words.push_str("; ");
-            words.push_str(&match difference {
+            let where_from = match difference {
                 Some(difference) => format!("published and built differ from {difference}"),
                 None => "the published file is the built one, and not the release's".to_owned(),
-            });
+            };
+            words = format!("{words}; {where_from}");
         }
         Ok(Row {
             mark: if finding.is_same() {
