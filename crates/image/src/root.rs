@@ -113,32 +113,44 @@ impl Staged {
 
     /// Copies every library that the program needs, and what those need.
     fn libraries_of(&mut self, program: &Path) -> Result<(), ImageError> {
-        let mut open = vec![program.to_owned()];
-        while let Some(path) = open.pop() {
-            let needs = elf::needs(&files::read(&path)?).map_err(|source| ImageError::Program {
-                path: path.clone(),
-                source,
-            })?;
-            let loader = needs.loader.map(PathBuf::from);
-            let libraries = needs.libraries.into_iter().map(|name| {
-                let places = LIBRARIES.iter().map(|folder| Path::new(folder).join(&name));
-                let found = places.into_iter().find(|path| path.exists());
-                found.ok_or_else(|| ImageError::Library {
-                    program: path.clone(),
-                    library: name,
-                })
-            });
-            for library in loader.map(Ok).into_iter().chain(libraries) {
-                let library = library?;
-                let at = library.display().to_string();
-                if !self.files.contains_key(&at) {
-                    self.copy(&library, &at, 0o755)?;
-                    open.push(library);
-                }
-            }
+        for library in libraries_of(program)? {
+            self.copy(&library, &library.display().to_string(), 0o755)?;
         }
         Ok(())
     }
+}
+
+/// Every library that a program needs and what those need, loader included, at their places on this machine.
+///
+/// # Errors
+///
+/// [`ImageError::Program`] for what is no program, [`ImageError::Library`] for what is not here.
+pub fn libraries_of(program: &Path) -> Result<Vec<PathBuf>, ImageError> {
+    let (mut open, mut found) = (vec![program.to_owned()], Vec::new());
+    while let Some(path) = open.pop() {
+        let needs = elf::needs(&files::read(&path)?).map_err(|source| ImageError::Program {
+            path: path.clone(),
+            source,
+        })?;
+        let loader = needs.loader.map(PathBuf::from);
+        let libraries = needs.libraries.into_iter().map(|name| {
+            let places = LIBRARIES.iter().map(|folder| Path::new(folder).join(&name));
+            let found = places.into_iter().find(|path| path.exists());
+            found.ok_or_else(|| ImageError::Library {
+                program: path.clone(),
+                library: name,
+            })
+        });
+        for library in loader.map(Ok).into_iter().chain(libraries) {
+            let library = library?;
+            if !found.contains(&library) {
+                found.push(library.clone());
+                open.push(library);
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
 }
 
 /// Makes a squashfs of a folder: no times, no owners, no order but that of names.

@@ -106,6 +106,13 @@ fn every_example_of_the_document_is_accepted() {
 }
 
 #[test]
+#[cfg(feature = "embedded")]
+fn the_configuration_that_is_packaged_is_accepted() {
+    let packaged = include_str!("../../../../deploy/enclave.toml");
+    parse(packaged).unwrap();
+}
+
+#[test]
 fn a_record_of_a_machine_goes_with_a_roster() {
     let files = "log = { release = \"r\", checkpoint = \"c\", directory = \"d\"";
     let config = |more: &str| {
