@@ -17,7 +17,7 @@ BIN := $(or $(CARGO_TARGET_DIR),target)/debug
 CORE := -p subrosa-attest -p subrosa-attest-case -p subrosa-channel -p subrosa-api -p subrosa-measure -p subrosa-translog
 
 .PHONY: help setup setup-check try proxy development test lint check docs deny advisories fuzz fuzz-short \
-	bench e2e vectors vectors-check claims release release-features release-tests install-check image-tools image image-chat image-attack image-reproduce attack wasm-check measure-check mutants differential-check tlog-check log-torture clean
+	bench deploy-check e2e vectors vectors-check claims release release-features release-tests install-check image-tools image image-chat image-attack image-reproduce attack wasm-check measure-check mutants differential-check tlog-check log-torture clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -119,6 +119,9 @@ image-attack: image-tools ## Change one thing after another as a host could, boo
 
 image-reproduce: image-tools ## Build the image twice, under different conditions, and compare (20 minutes)
 	@$(BIN)/subrosa image reproduce $(ARGS)
+
+deploy-check: ## The Kubernetes manifests are what its schema says (needs PyPI)
+	@scripts/deploy-check
 
 mutants: ## Mutation testing of the verifiers: the sample of docs/mutants.md (hours; ARGS="CRATE MODULE 0/40")
 	@scripts/mutants $(ARGS)

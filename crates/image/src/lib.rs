@@ -21,6 +21,7 @@ pub mod cpio;
 pub mod elf;
 pub mod error;
 pub mod files;
+pub mod host;
 pub mod kernel;
 pub mod measurement;
 pub mod programs;

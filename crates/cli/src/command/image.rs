@@ -4,6 +4,7 @@
 mod attack;
 mod booted;
 mod built;
+mod command;
 mod reproduce;
 
 use std::path::PathBuf;
@@ -31,6 +32,7 @@ enum Command {
     Chat(booted::ChatFlags),
     Reproduce(reproduce::Flags),
     Attack(attack::Flags),
+    Command(command::Flags),
 }
 
 /// Where the image is.
@@ -48,6 +50,7 @@ pub(crate) fn run(flags: Flags, printer: &Printer) -> Result<Exit, Failure> {
         Command::Chat(flags) => booted::chat(&flags, printer),
         Command::Reproduce(flags) => reproduce::run(&flags, printer),
         Command::Attack(flags) => attack::run(&flags, printer),
+        Command::Command(flags) => command::run(&flags, printer),
     }
 }
 
