@@ -32,7 +32,8 @@ enum Command {
     Chat(booted::ChatFlags),
     Reproduce(reproduce::Flags),
     Attack(attack::Flags),
-    Command(command::Flags),
+    #[command(name = "command")]
+    Host(command::Flags),
 }
 
 /// Where the image is.
@@ -50,7 +51,7 @@ pub(crate) fn run(flags: Flags, printer: &Printer) -> Result<Exit, Failure> {
         Command::Chat(flags) => booted::chat(&flags, printer),
         Command::Reproduce(flags) => reproduce::run(&flags, printer),
         Command::Attack(flags) => attack::run(&flags, printer),
-        Command::Command(flags) => command::run(&flags, printer),
+        Command::Host(flags) => command::run(&flags, printer),
     }
 }
 
