@@ -23,7 +23,7 @@ pub(crate) struct LoggedFlags {
     #[arg(value_name = "PROOF")]
     proof: PathBuf,
 
-    /// Policy file: its section [log] names the log, its witnesses, the service and who signs its releases
+    /// Policy file: its section `[log]` names the log, its witnesses, the service and who signs its releases
     #[arg(long, value_name = "FILE")]
     policy: PathBuf,
 
