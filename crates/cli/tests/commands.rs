@@ -230,3 +230,21 @@ fn a_file_name_from_outside_cannot_write_escape_sequences() {
     assert!(outcome.stderr.contains("␛[2J"), "{}", outcome.stderr);
     assert!(!outcome.stderr.contains(['\u{1b}', '\u{202e}']));
 }
+
+#[test]
+fn a_receipt_of_a_newer_version_is_refused_with_a_hint() {
+    let home = Home::new();
+    for (text, hint) in [
+        (r#"{"version":2,"more":[]}"#, "update this program"),
+        (
+            r#"{"version":1,"more":[]}"#,
+            "is not a receipt, or was changed",
+        ),
+        ("{}", "is not a receipt, or was changed"),
+    ] {
+        home.write("receipt.json", text);
+        let outcome = home.run(&["receipt", "show", "receipt.json"]);
+        assert_eq!(outcome.exit, Some(1), "{outcome:#?}");
+        assert!(outcome.stderr.contains(hint), "{outcome:#?}");
+    }
+}

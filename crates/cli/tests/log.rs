@@ -248,6 +248,28 @@ fn a_monitor_reads_everything_once_and_finds_a_second_directory_of_an_epoch() {
 }
 
 #[test]
+fn a_monitor_refuses_what_a_newer_one_or_nobody_wrote() {
+    let setup = setup();
+    for (text, words) in [
+        (r#"{"schema":2,"more":[]}"#, "hint: update this program"),
+        (
+            r#"{"schema":0,"checkpoint":null,"size":0,"subtrees":[],"epochs":{}}"#,
+            "is not what a monitor keeps",
+        ),
+        (r#"{"schema":1,"size":0}"#, "is not what a monitor keeps"),
+        (r#"{"size":0}"#, "is not what a monitor keeps"),
+    ] {
+        setup.home.write("seen.json", text);
+        let flags = ["monitor", "http://127.0.0.1:9", "--key", &setup.key];
+        let refused = setup
+            .home
+            .run(&[&flags[..], &["--state", "seen.json", "--once"]].concat());
+        assert_eq!(refused.exit, Some(2), "{refused:#?}");
+        assert!(refused.stderr.contains(words), "{refused:#?}");
+    }
+}
+
+#[test]
 fn a_monitor_keeps_the_proof_of_a_log_that_goes_back() {
     let setup = setup();
     for name in ["one", "two"] {

@@ -108,10 +108,13 @@ impl ReceiptFile {
     ///
     /// [`ReceiptFileError`].
     pub fn parse(bytes: &[u8]) -> Result<Self, ReceiptFileError> {
-        let wire: Wire = serde_json::from_slice(bytes).map_err(|_| ReceiptFileError::Format)?;
-        if wire.version != VERSION {
-            return Err(ReceiptFileError::Version { got: wire.version });
+        // First this alone: what else is in a newer file is not known here.
+        let Versioned { version } =
+            serde_json::from_slice(bytes).map_err(|_| ReceiptFileError::Format)?;
+        if version != VERSION {
+            return Err(ReceiptFileError::Version { got: version });
         }
+        let wire: Wire = serde_json::from_slice(bytes).map_err(|_| ReceiptFileError::Format)?;
         let field = ReceiptFileError::Field;
         let is_line = wire.verdict.len() <= MAX_VERDICT
             && wire
@@ -262,6 +265,11 @@ impl fmt::Debug for Checked {
             .field("opened", &self.opened)
             .finish_non_exhaustive()
     }
+}
+
+#[derive(Deserialize)]
+struct Versioned {
+    version: u64,
 }
 
 /// The file as it is written.

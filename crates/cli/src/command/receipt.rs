@@ -319,6 +319,9 @@ fn load(name: &str) -> Result<ReceiptFile, Failure> {
             ReceiptFileError::Io(error) => failure
                 .because(error)
                 .hint("give the path or the id that was printed with the answer"),
+            error @ ReceiptFileError::Version { .. } => failure
+                .because(error)
+                .hint("a newer version wrote it: update this program"),
             error => failure
                 .because(error)
                 .hint("the file is not a receipt, or was changed; a receipt cannot be repaired"),

@@ -15,9 +15,10 @@ use crate::failure::{Exit, Failure};
 use crate::printer::{Mark, Printer, Tone};
 use crate::releases::{Found, LoggedFlags};
 
-/// Check that a downloaded program or package is of a logged release, before it is installed
+/// Check that a download is of a logged release
 ///
-/// The release must be signed and logged, for now, and not older than what this device has seen; its manifest must list a
+/// For a program or a package, before it is installed. The release must be signed and logged, for now, and not older than what
+/// this device has seen; its manifest must list a
 /// file with the very bytes that were downloaded. Nothing is installed: do that yourself when this has said yes.
 /// Exits with 0 if it may be installed, and with 3 if not.
 #[derive(Args, Debug)]

@@ -31,6 +31,11 @@ pub(crate) enum Finding {
     Misbehaviour { what: &'static str, kept: PathBuf },
 }
 
+#[derive(Deserialize)]
+struct Schema {
+    schema: u64,
+}
+
 /// What was seen before.
 #[derive(Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -54,12 +59,19 @@ impl Monitor {
                 Failure::new(Exit::Usage, message)
                     .hint("name another file with --state, or restore it")
             };
-            let state: State =
+            // First this alone: what else is in a newer one is not known here.
+            let Schema { schema } =
                 serde_json::from_str(&text).map_err(|error| damaged().because(&error))?;
-            if state.schema != SCHEMA {
-                return Err(damaged().cause("a newer version wrote it"));
+            if schema > SCHEMA {
+                let message = format!("{} has schema {schema}", state_file.display());
+                return Err(Failure::new(Exit::Usage, message)
+                    .cause(format!("a newer version wrote it; this one reads {SCHEMA}"))
+                    .hint("update this program"));
             }
-            state
+            if schema != SCHEMA {
+                return Err(damaged());
+            }
+            serde_json::from_str(&text).map_err(|error| damaged().because(&error))?
         } else {
             State {
                 schema: SCHEMA,
