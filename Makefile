@@ -120,7 +120,7 @@ image-attack: image-tools ## Change one thing after another as a host could, boo
 image-reproduce: image-tools ## Build the image twice, under different conditions, and compare (20 minutes)
 	@$(BIN)/subrosa image reproduce $(ARGS)
 
-deploy-check: ## The Kubernetes manifests are what its schema says (needs PyPI)
+deploy-check: ## The Helm chart renders to what Kubernetes' schema says (needs PyPI)
 	@scripts/deploy-check
 
 mutants: ## Mutation testing of the verifiers: the sample of docs/mutants.md (hours; ARGS="CRATE MODULE 0/40")
