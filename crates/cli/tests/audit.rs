@@ -386,6 +386,101 @@ fn a_file_of_a_logged_release_may_be_installed() {
 }
 
 #[test]
+fn a_version_older_than_the_program_is_refused_unless_it_is_asked_for() {
+    let place = Place::new();
+    for (version, standing) in [("9.0.0", "newer"), ("0.0.9", "older"), ("x", "unordered")] {
+        let mut manifest = place.manifest(1);
+        manifest["version"] = json!(version);
+        place.publish(&manifest, "release", "proof");
+        let flags: &[&str] = if standing == "older" {
+            refused(&place.upgrade("proof", &[]), "older than this program");
+            &["--older", "--json"]
+        } else {
+            &["--json"]
+        };
+        let checked = ok(place.upgrade("proof", flags)).json();
+        assert_eq!(checked["standing"], standing);
+    }
+}
+
+/// A published bundle, of another release than any here.
+#[cfg(feature = "provenance")]
+mod provenance {
+    use super::*;
+
+    const BUNDLE: &[u8] =
+        include_bytes!("../../provenance/tests/data/sigstore-js-2.0.0.sigstore.json");
+    const IDENTITY: &str =
+        "https://github.com/sigstore/sigstore-js/.github/workflows/release.yml@refs/heads/main";
+
+    fn audit(place: &Place, identity: &str) -> Outcome {
+        let flags = ["audit", "provenance", "proof", "--policy", "policy.toml"];
+        let bundle = ["--bundle", "bundle", "--identity", identity];
+        let issuer = ["--issuer", "https://token.actions.githubusercontent.com"];
+        place
+            .home
+            .run(&[&flags[..], &bundle, &issuer, &["--json"]].concat())
+    }
+
+    fn manifest(place: &Place) -> Value {
+        use sha2::Digest as _;
+        let mut manifest = place.manifest(1);
+        let digest = hex::encode(sha2::Sha256::digest(BUNDLE));
+        let builder = "https://github.com/actions/runner/github-hosted";
+        manifest["builder"] = json!({ "id": builder, "provenance": digest });
+        let commit = "f0b49a04e5a62250e0f60fb128004a73110fe311";
+        let repository = "https://github.com/sigstore/sigstore-js";
+        manifest["source"] = json!({ "repository": repository, "commit": commit });
+        manifest
+    }
+
+    #[test]
+    fn a_builders_word_is_held_against_every_part_of_the_release() {
+        let place = Place::new();
+        place.home.write("bundle", BUNDLE);
+        place.publish(&manifest(&place), "release", "proof");
+        let audited = audit(&place, IDENTITY);
+        assert_eq!(audited.exit, Some(3), "{audited:#?}");
+        let audited = audited.json();
+        assert_eq!(audited["same"], false);
+        let rows = audited["rows"].as_array().unwrap();
+        let rows = rows
+            .iter()
+            .map(|row| (row["check"].as_str().unwrap(), row["passed"] == true));
+        let expected = [
+            ("release-logged", true),
+            ("bundle", true),
+            ("signer", true),
+            ("builder", true),
+            ("source", true),
+            ("certificate", true),
+            // The statement is of another file.
+            ("artefact", false),
+            ("artefact", false),
+        ];
+        assert_eq!(rows.collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn a_bundle_of_another_signer_or_that_the_release_does_not_name_is_refused() {
+        let place = Place::new();
+        place.home.write("bundle", BUNDLE);
+        place.publish(&manifest(&place), "release", "proof");
+        let other = IDENTITY.replace("main", "other");
+        refused(&audit(&place, &other), "this provenance is not accepted");
+        place.home.write("bundle", [BUNDLE, b"\n"].concat());
+        refused(&audit(&place, IDENTITY), "the release names");
+        let mut without = manifest(&place);
+        without["builder"]
+            .as_object_mut()
+            .unwrap()
+            .remove("provenance");
+        place.publish(&without, "release", "proof");
+        refused(&audit(&place, IDENTITY), "the release names none");
+    }
+}
+
+#[test]
 fn a_file_of_another_release_is_refused() {
     let place = Place::new();
     place.release(1, "proof");

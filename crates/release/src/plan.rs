@@ -138,7 +138,21 @@ mod tests {
     #[test]
     fn the_list_of_this_source_is_read() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../", "release.toml");
-        Plan::parse(&std::fs::read_to_string(path).unwrap()).unwrap();
+        let plan = Plan::parse(&std::fs::read_to_string(path).unwrap()).unwrap();
+        // Packages bear the version in their names.
+        let version = env!("CARGO_PKG_VERSION");
+        for package in [
+            format!("subrosa_{version}_amd64.deb"),
+            format!("subrosa-enclave_{version}_amd64.deb"),
+        ] {
+            assert!(plan.artefacts.contains(&package), "{package}");
+        }
+        let wheel = format!("subrosa-{version}-py3-none-");
+        let is_wheel = |name: &String| {
+            name.strip_suffix(".whl")
+                .is_some_and(|name| name.starts_with(&wheel))
+        };
+        assert!(plan.artefacts.iter().any(is_wheel));
     }
 
     #[test]

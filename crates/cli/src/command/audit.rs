@@ -1,5 +1,8 @@
 //! `subrosa audit`: from a logged release to bytes that were built again.
 
+#[cfg(feature = "provenance")]
+mod provenance;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -23,6 +26,8 @@ pub(crate) struct Flags {
 #[derive(Debug, Subcommand)]
 enum Action {
     Release(Box<ReleaseFlags>),
+    #[cfg(feature = "provenance")]
+    Provenance(Box<provenance::Flags>),
 }
 
 /// Build a logged release again, and compare every byte
@@ -56,36 +61,44 @@ struct Row {
 }
 
 pub(crate) fn run(flags: &Flags, printer: &Printer) -> Result<Exit, Failure> {
-    let Action::Release(flags) = &flags.action;
-    let found = flags.logged.find()?;
-    let manifest = found.release.manifest();
-    let checkout = Checkout::of(&flags.source)?;
-    check_source(manifest, &checkout, &flags.source)?;
-    let plan = read_plan(&flags.source)?;
-    let built = if let Some(folder) = &flags.built {
-        folder.clone()
-    } else {
-        build(&flags.source, printer)?
-    };
-    let read = |error| Failure::new(Exit::Failed, "what was built cannot be read").because(&error);
-    let contents = Contents::read(&plan, &flags.source, &built).map_err(read)?;
-    let findings = compare(manifest, &contents);
-    let mut rows = vec![
-        passed("release-logged", found.words()),
-        passed(
-            "source",
-            format!("commit {}, nothing changed", checkout.commit),
-        ),
-    ];
-    for finding in &findings {
-        rows.push(flags.row(finding, &built)?);
+    match &flags.action {
+        Action::Release(flags) => flags.run(printer),
+        #[cfg(feature = "provenance")]
+        Action::Provenance(flags) => provenance::run(flags, printer),
     }
-    let same = findings.iter().all(Finding::is_same);
-    print(&rows, same, &findings, printer)?;
-    Ok(if same { Exit::Done } else { Exit::Refused })
 }
 
 impl ReleaseFlags {
+    fn run(&self, printer: &Printer) -> Result<Exit, Failure> {
+        let found = self.logged.find()?;
+        let manifest = found.release.manifest();
+        let checkout = Checkout::of(&self.source)?;
+        check_source(manifest, &checkout, &self.source)?;
+        let plan = read_plan(&self.source)?;
+        let built = if let Some(folder) = &self.built {
+            folder.clone()
+        } else {
+            build(&self.source, printer)?
+        };
+        let read =
+            |error| Failure::new(Exit::Failed, "what was built cannot be read").because(&error);
+        let contents = Contents::read(&plan, &self.source, &built).map_err(read)?;
+        let findings = compare(manifest, &contents);
+        let mut rows = vec![
+            passed("release-logged", found.words()),
+            passed(
+                "source",
+                format!("commit {}, nothing changed", checkout.commit),
+            ),
+        ];
+        for finding in &findings {
+            rows.push(self.row(finding, &built)?);
+        }
+        let same = findings.iter().all(Finding::is_same);
+        print(&rows, same, &findings, printer)?;
+        Ok(if same { Exit::Done } else { Exit::Refused })
+    }
+
     fn row(&self, finding: &Finding, built: &Path) -> Result<Row, Failure> {
         let mut words = format!("{}: {}", finding.name, finding.outcome);
         let is_artefact = finding.kind == "artefact";

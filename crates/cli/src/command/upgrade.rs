@@ -1,8 +1,10 @@
 //! `subrosa upgrade`: whether a downloaded file is of a logged release.
 
+use std::cmp::Ordering;
 use std::path::PathBuf;
 
 use clap::Args;
+use semver::Version;
 use serde_json::json;
 use subrosa_client::ReleaseRefused;
 use subrosa_translog::Hash;
@@ -18,7 +20,7 @@ use crate::releases::{Found, LoggedFlags};
 /// Check that a download is of a logged release
 ///
 /// For a program or a package, before it is installed. The release must be signed and logged, for now, and not older than what
-/// this device has seen; its manifest must list a
+/// this device has seen or than this program; its manifest must list a
 /// file with the very bytes that were downloaded. Nothing is installed: do that yourself when this has said yes.
 /// Exits with 0 if it may be installed, and with 3 if not.
 #[derive(Args, Debug)]
@@ -30,6 +32,10 @@ pub(crate) struct Flags {
 
     #[command(flatten)]
     logged: LoggedFlags,
+
+    /// Accept a version older than this program's, where the service still accepts its release
+    #[arg(long)]
+    older: bool,
 }
 
 pub(crate) fn run(flags: &Flags, printer: &Printer) -> Result<Exit, Failure> {
@@ -37,8 +43,14 @@ pub(crate) fn run(flags: &Flags, printer: &Printer) -> Result<Exit, Failure> {
     let manifest = found.release.manifest();
     // First, because what is not of this release changes nothing on this device.
     let artefact = listed(flags, manifest)?;
-    remember(&found)?;
     let (version, own) = (&manifest.version, env!("CARGO_PKG_VERSION"));
+    let standing = Standing::of(version, own);
+    if standing == Standing::Older && !flags.older {
+        let message = format!("version {version} is older than this program, {own}");
+        return Err(Failure::new(Exit::Refused, message)
+            .hint("look for the page of the newest release, or go back on purpose with --older"));
+    }
+    remember(&found)?;
     if printer.is_json() {
         printer.json(&json!({
             "service": manifest.service,
@@ -46,6 +58,7 @@ pub(crate) fn run(flags: &Flags, printer: &Printer) -> Result<Exit, Failure> {
             "sequence": manifest.sequence,
             "artefact": artefact.name,
             "this_version": own,
+            "standing": standing.word(),
         }))?;
         return Ok(Exit::Done);
     }
@@ -57,13 +70,55 @@ pub(crate) fn run(flags: &Flags, printer: &Printer) -> Result<Exit, Failure> {
     )?;
     let words = format!("{} has the same {} bytes", artefact.name, artefact.bytes);
     printer.row(Mark::Passed, "artefact", &words)?;
-    let words = if version == own {
-        format!("LOGGED: it is version {version}, as this program is")
-    } else {
-        format!("LOGGED: version {version} may be installed; this program is {own}")
+    let words = match standing {
+        Standing::Same => format!("LOGGED: it is version {version}, as this program is"),
+        Standing::Newer => {
+            format!("LOGGED: version {version} may be installed; this program is {own}")
+        }
+        Standing::Older => format!("LOGGED: version {version}, OLDER than this program, {own}"),
+        Standing::Unordered => format!(
+            "LOGGED: {version} may be installed; whether it is newer than this program, {own}, its name does not say"
+        ),
     };
-    printer.notice(Tone::Good, words);
+    let tone = match standing {
+        Standing::Older => Tone::Bad,
+        _ => Tone::Good,
+    };
+    printer.notice(tone, words);
     Ok(Exit::Done)
+}
+
+/// A release's version beside this program's.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Standing {
+    Newer,
+    Older,
+    Same,
+    /// The release's name is no version (<https://semver.org>).
+    Unordered,
+}
+
+impl Standing {
+    fn of(version: &str, own: &str) -> Self {
+        let read = |text: &str| Version::parse(text.strip_prefix('v').unwrap_or(text)).ok();
+        match (read(version), read(own)) {
+            (Some(version), Some(own)) => match version.cmp_precedence(&own) {
+                Ordering::Less => Self::Older,
+                Ordering::Equal => Self::Same,
+                Ordering::Greater => Self::Newer,
+            },
+            _ => Self::Unordered,
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Newer => "newer",
+            Self::Older => "older",
+            Self::Same => "same",
+            Self::Unordered => "unordered",
+        }
+    }
 }
 
 /// The file of the release that has these bytes.
@@ -112,3 +167,25 @@ fn remember(found: &Found) -> Result<(), Failure> {
 const EXAMPLE: &str = "\
 Example:
   subrosa upgrade --check subrosa.new release.tlog-proof --policy policy.toml";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_compared_as_numbers() {
+        for (version, standing) in [
+            ("0.2.0", Standing::Same),
+            ("v0.2.0", Standing::Same),
+            ("0.2.0+other-build", Standing::Same),
+            ("0.10.0", Standing::Newer),
+            ("1.0.0-rc.1", Standing::Newer),
+            ("0.1.9", Standing::Older),
+            ("0.2.0-rc.1", Standing::Older),
+            ("summer", Standing::Unordered),
+            ("0.3", Standing::Unordered),
+        ] {
+            assert_eq!(Standing::of(version, "0.2.0"), standing, "{version}");
+        }
+    }
+}
