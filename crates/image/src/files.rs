@@ -47,7 +47,9 @@ pub fn make_folder(path: &Path) -> Result<(), ImageError> {
     if path.is_dir() {
         return Ok(());
     }
-    if let Some(parent) = path.parent() {
+    // Above a relative path is the current folder, whose name is empty.
+    let parent = path.parent().filter(|parent| *parent != Path::new(""));
+    if let Some(parent) = parent {
         make_folder(parent)?;
     }
     fs::create_dir(path)
@@ -75,3 +77,26 @@ pub fn sha256(path: &Path) -> Result<String, ImageError> {
 
 /// Kernels and programs have some tens of megabytes.
 pub const MAX_FILE: u64 = 512 << 20;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_are_made_below_the_current_one_too() {
+        // A test runs in its crate's folder, below which nothing is to be left.
+        let folder = tempfile::tempdir_in(".").unwrap();
+        let name = folder.path().file_name().unwrap();
+        let relative = Path::new(name).join("a/b");
+        make_folder(&relative).unwrap();
+        assert!(relative.is_dir());
+        make_folder(&relative).unwrap();
+        let gone = tempfile::tempdir_in(".").unwrap();
+        let plain = Path::new(gone.path().file_name().unwrap()).to_owned();
+        gone.close().unwrap();
+        // Nothing above it but the current folder.
+        make_folder(&plain).unwrap();
+        fs::remove_dir(&plain).unwrap();
+    }
+}
