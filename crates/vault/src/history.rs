@@ -1,12 +1,12 @@
 //! The chain of records, as one device follows it (spec/history.md §5 and §6).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rand_core::CryptoRng;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-use crate::record::{RecordHeader, head_after, head_of_nothing};
+use crate::record::{RecordHeader, Stub, head_after, head_of_nothing};
 use crate::seal::sha256;
 use crate::{Account, AccountId, HistoryError, ObjectId, ObjectKind};
 
@@ -91,6 +91,10 @@ pub struct History {
     manifest: (u64, u64),
     /// What must be met on the way: what somebody saw before.
     seen: Vec<Pin>,
+    /// Records that count and came as stubs.
+    unread: BTreeSet<u64>,
+    /// Whether the newest record came as a stub.
+    ends_in_stub: bool,
 }
 
 struct Object {
@@ -137,6 +141,8 @@ impl History {
             live: BTreeMap::new(),
             manifest: (0, 0),
             seen: seen.to_vec(),
+            unread: BTreeSet::new(),
+            ends_in_stub: false,
         }
     }
 
@@ -207,33 +213,71 @@ impl History {
     pub fn accept(&mut self, account: &Account, record: &[u8]) -> Result<Entry, HistoryError> {
         let header = RecordHeader::parse(record)?;
         let sequence = header.sequence;
+        let head = head_after(record).ok_or(HistoryError::Forked(sequence))?;
+        self.check_next(&header, head)?;
+        let content = header.open(account, record)?;
+        if header.kind == ObjectKind::Manifest && *content != self.live_digest() {
+            return Err(HistoryError::Incomplete);
+        }
+        self.advance(&header, head);
+        self.ends_in_stub = false;
+        Ok(Entry { header, content })
+    }
+
+    /// Takes what a store kept of the next record. The history [is followed](History::check_followed) only when a record that came whole, and
+    /// with it everything before, says so.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it. Nothing has changed then.
+    pub fn accept_stub(&mut self, stub: &Stub) -> Result<(), HistoryError> {
+        self.check_next(&stub.header, stub.head)?;
+        self.advance(&stub.header, stub.head);
+        if stub.header.kind != ObjectKind::Manifest {
+            self.unread.insert(stub.header.sequence);
+        }
+        self.ends_in_stub = true;
+        Ok(())
+    }
+
+    /// Refuses to call a history followed while a record that counts, or the newest, came as a stub: the store could have made it up.
+    ///
+    /// # Errors
+    ///
+    /// [`HistoryError::Incomplete`].
+    pub fn check_followed(&self) -> Result<(), HistoryError> {
+        if self.ends_in_stub || !self.unread.is_empty() {
+            return Err(HistoryError::Incomplete);
+        }
+        Ok(())
+    }
+
+    /// Whether this is the next record of the chain and of its object.
+    fn check_next(&self, header: &RecordHeader, head: [u8; 32]) -> Result<(), HistoryError> {
+        let sequence = header.sequence;
         if header.account != self.account {
             return Err(HistoryError::OtherAccount);
         }
-        let forked = HistoryError::Forked(sequence);
-        if self.sequence.checked_add(1) != Some(sequence) || header.previous != self.head {
-            return Err(forked);
-        }
-        let head = head_after(record).ok_or(forked)?;
+        let is_next = self.sequence.checked_add(1) == Some(sequence);
         let is_seen = |seen: &Pin| seen.sequence != sequence || seen.head == head;
-        if !self.seen.iter().all(is_seen) {
-            return Err(forked);
+        if !is_next || header.previous != self.head || !self.seen.iter().all(is_seen) {
+            return Err(HistoryError::Forked(sequence));
         }
-        if !self.follows(&header) {
-            return Err(HistoryError::Version(sequence));
-        }
-        let content = header.open(account, record)?;
-        if header.kind == ObjectKind::Manifest {
-            if *content != self.live_digest() {
-                return Err(HistoryError::Incomplete);
-            }
-            self.manifest = (header.version, sequence);
+        if self.follows(header) {
+            Ok(())
         } else {
-            self.count(&header, head);
+            Err(HistoryError::Version(sequence))
         }
-        self.sequence = sequence;
+    }
+
+    fn advance(&mut self, header: &RecordHeader, head: [u8; 32]) {
+        if header.kind == ObjectKind::Manifest {
+            self.manifest = (header.version, header.sequence);
+        } else {
+            self.count(header, head);
+        }
+        self.sequence = header.sequence;
         self.head = head;
-        Ok(Entry { header, content })
     }
 
     /// Refuses a store whose newest record is older than what was seen.
@@ -358,6 +402,8 @@ impl History {
         if !account.roster().may_synchronise() {
             return Err(HistoryError::OneSlot);
         }
+        // Nothing is sealed on top of what the store may have made up.
+        self.check_followed()?;
         // What its reader would refuse is not written.
         if !self.follows(header) {
             return Err(HistoryError::Version(header.sequence));
@@ -400,6 +446,7 @@ impl History {
         if begins {
             for sequence in live.drain(..) {
                 self.live.remove(&sequence);
+                self.unread.remove(&sequence);
             }
         }
         live.push(header.sequence);

@@ -27,11 +27,11 @@ pub use account::{Account, Change, Known};
 pub use error::HistoryError;
 pub use history::{Entry, History, Pin, Write};
 pub use identifier::{AccountId, ObjectId, SlotId};
-pub use record::{ObjectKind, RecordHeader};
+pub use record::{ObjectKind, RecordHeader, Stub};
 pub use roster::Roster;
 pub use seal::MAX_CONTENT;
 pub use share::{ShareKey, open_share, seal_share};
-pub use slot::{RecoveryCode, SlotKind, SlotSecret, prf_input};
+pub use slot::{RecoveryCode, RecoveryLogin, SlotKind, SlotSecret, prf_input};
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::arithmetic_side_effects, reason = "tests")]

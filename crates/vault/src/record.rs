@@ -168,6 +168,38 @@ impl RecordHeader {
     }
 }
 
+/// What a store may keep of a record that no longer counts: its header, and H of the rest.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Stub {
+    /// What the record said of itself.
+    pub header: RecordHeader,
+    /// The head after it.
+    pub(crate) head: [u8; 32],
+}
+
+impl Stub {
+    /// Bytes of one.
+    pub const LEN: usize = RecordHeader::LEN + 32;
+
+    /// Reads a stub. It proves nothing: only a later record that came whole does.
+    ///
+    /// # Errors
+    ///
+    /// [`HistoryError::Malformed`].
+    pub fn parse(bytes: &[u8]) -> Result<Self, HistoryError> {
+        let malformed = HistoryError::Malformed("a stub");
+        let (header, rest) = bytes
+            .split_at_checked(RecordHeader::LEN)
+            .filter(|_| bytes.len() == Self::LEN)
+            .ok_or(malformed)?;
+        Ok(Self {
+            header: RecordHeader::read(header).ok_or(malformed)?,
+            head: sha256(&[HEAD_LABEL, header, rest]),
+        })
+    }
+}
+
 /// The head before the first record.
 pub(crate) fn head_of_nothing(account: AccountId) -> [u8; 32] {
     sha256(&[HEAD_LABEL, &account.0])

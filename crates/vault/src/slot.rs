@@ -146,6 +146,22 @@ impl RecoveryCode {
         Ok(Self(bytes))
     }
 
+    /// What logs in to a store by this code. It does not lead back to the code.
+    #[must_use]
+    pub fn login(&self) -> RecoveryLogin {
+        let derive = |label: &[u8]| derive(self.0.as_slice(), &[label]);
+        let (name, proof) = (
+            derive(b"subrosa/history/1/recovery-name"),
+            derive(b"subrosa/history/1/recovery-proof"),
+        );
+        let mut short = [0; 16];
+        short
+            .iter_mut()
+            .zip(name.iter())
+            .for_each(|(to, from)| *to = *from);
+        RecoveryLogin { name: short, proof }
+    }
+
     /// The words, with a space between each two. For a person's eyes, once.
     #[must_use]
     pub fn words(&self) -> Zeroizing<String> {
@@ -161,6 +177,14 @@ impl RecoveryCode {
         }
         words
     }
+}
+
+/// What logs in to a store by a recovery code (spec/store.md).
+pub struct RecoveryLogin {
+    /// Which slot it is.
+    pub name: [u8; 16],
+    /// That the words are known.
+    pub proof: Zeroizing<[u8; 32]>,
 }
 
 /// More than 15 of the longest words, with generous space between them.

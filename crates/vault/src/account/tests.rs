@@ -328,6 +328,13 @@ fn a_recovery_code_is_fifteen_words_whatever_they_look_like() {
     assert_eq!(words.split(' ').count(), RecoveryCode::WORDS);
     let spaced = format!("  {}\n", words.to_uppercase().replace(' ', " \t "));
     assert_eq!(*RecoveryCode::parse(&spaced).unwrap().words(), *words);
+    let (login, other) = (
+        code.login(),
+        RecoveryCode::generate(&mut TestRng(4)).login(),
+    );
+    assert_ne!(login.name, other.name);
+    assert_ne!(login.proof, other.proof);
+    assert_ne!(login.name, login.proof[..16]);
     let wrong = |words: &str| RecoveryCode::parse(words).map(drop).unwrap_err();
     let list: Vec<_> = words.split(' ').collect();
     assert_eq!(

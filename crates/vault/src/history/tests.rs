@@ -545,3 +545,69 @@ fn a_manifest_is_wanted_each_256_records() {
     place.manifest();
     assert!(!place.history.wants_manifest());
 }
+
+fn stub(record: &[u8]) -> Vec<u8> {
+    let (header, rest) = record.split_at(RecordHeader::LEN);
+    [header, &sha256(&[rest])].concat()
+}
+
+#[test]
+fn what_no_longer_counts_may_come_as_a_stub() {
+    let place = Place::filled();
+    let mut history = History::new(place.account.id(), &[place.history.pin()]);
+    for record in &place.records {
+        let header = RecordHeader::parse(record).unwrap();
+        if place.history.is_live(header.sequence) {
+            history.accept(&place.account, record).unwrap();
+        } else {
+            let stub = Stub::parse(&stub(record)).unwrap();
+            history.accept_stub(&stub).unwrap();
+        }
+    }
+    history.check_followed().unwrap();
+    assert_eq!(history.pin(), place.history.pin());
+}
+
+#[test]
+fn a_stub_that_the_store_made_up_is_found_out() {
+    let mut place = Place::filled();
+    place.manifest();
+    // Each record that counts, and the newest, as a stub.
+    for n in 0..place.records.len() {
+        let mut history = History::new(place.account.id(), &[]);
+        for (m, record) in place.records.iter().enumerate() {
+            if m == n {
+                history
+                    .accept_stub(&Stub::parse(&stub(record)).unwrap())
+                    .unwrap();
+            } else {
+                history.accept(&place.account, record).unwrap();
+            }
+        }
+        let sequence = u64::try_from(n).unwrap() + 1;
+        let counts = place.history.is_live(sequence) || n == place.records.len() - 1;
+        assert_eq!(history.check_followed().is_err(), counts, "{n}");
+        let sealed = history.seal(
+            &place.account,
+            Write::Append(object(7)),
+            b"",
+            &mut TestRng(3),
+        );
+        assert_eq!(sealed.is_err(), counts);
+    }
+    // One that says more: that everything of an object is replaced, before the record that is sealed over it.
+    let mut history = History::new(place.account.id(), &[]);
+    let mut made_up = stub(&place.records[2]);
+    made_up[65] = 2;
+    for record in &place.records[..2] {
+        history.accept(&place.account, record).unwrap();
+    }
+    history
+        .accept_stub(&Stub::parse(&made_up).unwrap())
+        .unwrap();
+    let error = history.accept(&place.account, &place.records[3]).map(drop);
+    assert_eq!(error, Err(HistoryError::Forked(4)));
+    for wrong in [&made_up[1..], &[&made_up[..], b"x"].concat(), b""] {
+        assert_eq!(Stub::parse(wrong), Err(HistoryError::Malformed("a stub")));
+    }
+}
