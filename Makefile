@@ -14,7 +14,7 @@ ALL := --workspace --all-features --locked
 DEVELOPMENT := $(ALL) --bin subrosa --bin subrosa-enclave
 BIN := $(or $(CARGO_TARGET_DIR),target)/debug
 # Crates that also run in a browser.
-CORE := -p subrosa-attest -p subrosa-attest-case -p subrosa-channel -p subrosa-api -p subrosa-measure -p subrosa-translog -p subrosa-vault
+CORE := -p subrosa-attest -p subrosa-attest-case -p subrosa-channel -p subrosa-api -p subrosa-measure -p subrosa-translog -p subrosa-vault -p subrosa-client -p subrosa-web-core
 
 .PHONY: help setup setup-check try proxy development test lint check docs deny advisories fuzz fuzz-short \
 	bench deploy-check e2e vectors vectors-check claims release release-features release-tests install-check image-tools image image-chat image-attack image-reproduce attack wasm-check measure-check mutants differential-check tlog-check log-torture clean

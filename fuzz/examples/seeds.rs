@@ -48,8 +48,31 @@ fn main() -> std::io::Result<()> {
     write("nvidia_manifest", "two_measurements", manifest().as_bytes())?;
     collateral()?;
     log()?;
+    history()?;
     measurements()?;
     evidence()
+}
+
+/// What a store keeps, and lies about it.
+fn history() -> std::io::Result<()> {
+    write("history_bytes", "locked", subrosa_fuzz::history::locked())?;
+    write("history_bytes", "roster", subrosa_fuzz::history::roster())?;
+    let records = subrosa_fuzz::history::records();
+    write("history_bytes", "record", &records[0])?;
+    write("history_bytes", "manifest", &records[7])?;
+    write(
+        "history_bytes",
+        "words",
+        b"abandon ability able about above absent",
+    )?;
+    write("history_store", "nothing", &[])?;
+    write("history_store", "removed", &[0, 2, 0])?;
+    write(
+        "history_store",
+        "swapped_and_changed",
+        &[1, 2, 3, 5, 4, 200],
+    )?;
+    write("history_store", "content_of_another", &[4, 2, 0])
 }
 
 /// Proofs and notes of the vectors.

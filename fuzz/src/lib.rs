@@ -1,6 +1,7 @@
 //! What the fuzz targets of the sealed exchange share: one enclave whose keys are the same in every run.
 
 pub mod exchange;
+pub mod history;
 
 use std::sync::OnceLock;
 

@@ -1,16 +1,14 @@
 //! What a client is told.
 
-use core::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use subrosa_attest::Policy;
-#[cfg(feature = "development")]
-use subrosa_attest::development::{DevelopmentError, DevelopmentRoot};
 use subrosa_channel::Profile;
 
 use crate::address::ServiceUrl;
 use crate::log::LogHistory;
+use crate::trust::Trust;
 
 /// What a client connects to, and what it accepts there. Nothing is taken from the environment.
 #[derive(Clone, Debug)]
@@ -28,18 +26,6 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// What was seen of logs, where the policy names one.
     pub history: Arc<LogHistory>,
-}
-
-/// The keys at the top of the certificates.
-#[derive(Clone)]
-#[non_exhaustive]
-pub enum Trust {
-    /// A root that somebody generated on this machine: the verdict is NOT PROTECTED
-    /// (development). It works with loopback addresses only.
-    #[cfg(feature = "development")]
-    Development(DevelopmentRoot),
-    /// The hardware vendors' keys.
-    Vendor,
 }
 
 /// How long to wait.
@@ -71,37 +57,6 @@ impl Config {
             timeouts: Timeouts::default(),
             history: Arc::new(LogHistory::memory()),
         }
-    }
-}
-
-impl Trust {
-    /// Trust in a simulated root, from the content of its public file.
-    ///
-    /// # Errors
-    ///
-    /// [`DevelopmentError::File`].
-    #[cfg(feature = "development")]
-    pub fn development(public_file: &str) -> Result<Self, DevelopmentError> {
-        DevelopmentRoot::from_public_file(public_file).map(Self::Development)
-    }
-
-    /// Whether it may be used with loopback addresses only.
-    pub(crate) fn is_for_loopback_only(&self) -> bool {
-        match self {
-            #[cfg(feature = "development")]
-            Self::Development(_) => true,
-            Self::Vendor => false,
-        }
-    }
-}
-
-impl fmt::Debug for Trust {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            #[cfg(feature = "development")]
-            Self::Development(_) => "Development",
-            Self::Vendor => "Vendor",
-        })
     }
 }
 

@@ -1,14 +1,16 @@
 //! The node directory (spec/service.md): untrusted, it says where to look.
 
 use serde::{Deserialize, Serialize};
-use subrosa_attest::Sha256Digest;
+use subrosa_attest::{Bundle, Sha256Digest, UnixSeconds};
 use subrosa_channel::KeyConfiguration;
 use thiserror::Error;
+
+use crate::node::{Refusal, RefusalReason, VerifiedNode};
 
 /// What a service says about its nodes.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Directory {
+pub struct Directory {
     version: u8,
     nodes: Vec<Entry>,
 }
@@ -16,7 +18,7 @@ pub(crate) struct Directory {
 /// What a service says about one key. It is compared with the verified key configuration.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Entry {
+pub struct Entry {
     key_id: String,
     bundle: String,
     not_before: u64,
@@ -55,12 +57,16 @@ pub enum DirectoryError {
 
 impl Directory {
     /// Largest directory that is read, in bytes.
-    pub(crate) const MAX_LEN: usize = 64 << 10;
+    pub const MAX_LEN: usize = 64 << 10;
     /// Most nodes of a directory.
     const MAX_NODES: usize = 64;
 
     /// Reads a directory, in the one spelling of the specification.
-    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, DirectoryError> {
+    ///
+    /// # Errors
+    ///
+    /// [`DirectoryError`].
+    pub fn parse(bytes: &[u8]) -> Result<Self, DirectoryError> {
         if bytes.len() > Self::MAX_LEN {
             return Err(DirectoryError::TooLarge {
                 limit: Self::MAX_LEN,
@@ -83,24 +89,58 @@ impl Directory {
     }
 
     /// The bundles that it names. Their form was checked when it was read.
-    pub(crate) fn bundles(&self) -> Vec<Sha256Digest> {
+    #[must_use]
+    pub fn bundles(&self) -> Vec<Sha256Digest> {
         let hashes = self.nodes.iter().map(|entry| entry.bundle.parse());
         hashes.filter_map(Result::ok).collect()
     }
 
-    pub(crate) fn into_nodes(self) -> Vec<Entry> {
+    /// What it says about each node.
+    #[must_use]
+    pub fn into_nodes(self) -> Vec<Entry> {
         self.nodes
     }
 }
 
 impl Entry {
     /// SHA-256 of the bundle, 64 lower-case hexadecimal digits.
-    pub(crate) fn bundle(&self) -> &str {
+    #[must_use]
+    pub fn bundle(&self) -> &str {
         &self.bundle
     }
 
+    /// Reads the bundle, if these bytes are the ones that are named here.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`].
+    pub fn read_bundle(&self, bytes: &[u8]) -> Result<Bundle, Box<Refusal>> {
+        let actual = Sha256Digest::of(bytes);
+        if actual.to_string() != self.bundle {
+            let expected = self.bundle.clone();
+            return Err(Refusal::new(RefusalReason::BundleHash { expected, actual }));
+        }
+        Bundle::parse(bytes).map_err(|error| Refusal::new(RefusalReason::Bundle(error)))
+    }
+
+    /// Refuses a node that is another than what is said here, or whose key ends soon.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`].
+    pub fn check_node(&self, node: &VerifiedNode, now: UnixSeconds) -> Result<(), Box<Refusal>> {
+        let kc = node.key_configuration();
+        if let Some(field) = self.mismatch(kc) {
+            return Err(Refusal::after(
+                RefusalReason::DirectoryMismatch { field },
+                node,
+            ));
+        }
+        check_life(kc.not_after(), now).map_err(|reason| Refusal::after(reason, node))
+    }
+
     /// The first thing said here that differs from the verified key configuration.
-    pub(crate) fn mismatch(&self, kc: &KeyConfiguration) -> Option<&'static str> {
+    fn mismatch(&self, kc: &KeyConfiguration) -> Option<&'static str> {
         let models = kc.models().iter().map(|model| &model.name);
         let fields = [
             ("key_id", self.key_id == kc.key_id().to_string()),
@@ -116,6 +156,18 @@ impl Entry {
         is_hex(&self.key_id, 32) && is_hex(&self.bundle, 64)
     }
 }
+
+fn check_life(not_after: u64, now: UnixSeconds) -> Result<(), RefusalReason> {
+    let now = now.get();
+    if not_after.saturating_sub(now) >= MARGIN {
+        Ok(())
+    } else {
+        Err(RefusalReason::Expiring { not_after, now })
+    }
+}
+
+/// Seconds that a key must still live to be sealed to.
+pub(crate) const MARGIN: u64 = 60;
 
 fn is_hex(text: &str, len: usize) -> bool {
     let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
@@ -199,5 +251,13 @@ mod tests {
         let bad = " ".repeat(Directory::MAX_LEN + 1);
         let limit = Directory::MAX_LEN;
         assert_eq!(refusal(&bad), DirectoryError::TooLarge { limit });
+    }
+
+    #[test]
+    fn a_key_with_less_than_a_minute_left_is_not_used() {
+        let now = UnixSeconds::new(1000);
+        assert!(check_life(1060, now).is_ok());
+        assert!(check_life(1059, now).is_err());
+        assert!(check_life(5, now).is_err());
     }
 }

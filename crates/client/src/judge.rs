@@ -12,10 +12,11 @@ use subrosa_attest::policy::LogRules;
 use subrosa_attest::{Bundle, Policy, UnixSeconds};
 use subrosa_translog::{ConsistencyProofs, DeviceState, Timestamp};
 
-use crate::config::{Timeouts, Trust};
+use crate::config::Timeouts;
 use crate::error::Error;
 use crate::log::{LogHistory, LogReader};
 use crate::node::{Refusal, VerifiedNode};
+use crate::trust::Trust;
 
 /// What nodes are judged by.
 pub(crate) struct Judge {

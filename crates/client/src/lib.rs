@@ -17,34 +17,56 @@
 
 #![expect(clippy::doc_markdown, reason = "OpenAI is a name, not code")]
 
+#[cfg(feature = "network")]
 mod address;
+#[cfg(feature = "network")]
 mod client;
+#[cfg(feature = "network")]
 mod clock;
+#[cfg(feature = "network")]
 mod config;
 mod directory;
+#[cfg(feature = "network")]
 mod error;
+#[cfg(feature = "network")]
 mod exchange;
+#[cfg(feature = "network")]
 mod judge;
+#[cfg(feature = "network")]
 mod log;
 mod node;
+#[cfg(feature = "network")]
 mod nodes;
 
+#[cfg(feature = "network")]
 pub mod proxy;
 pub mod receipt;
+#[cfg(feature = "network")]
 mod stream;
+#[cfg(feature = "network")]
 mod transport;
+mod trust;
 mod verdict;
 
+#[cfg(feature = "network")]
 pub use address::{AddressError, ServiceUrl};
+#[cfg(feature = "network")]
 pub use client::{Client, SendOptions};
+#[cfg(feature = "network")]
 pub use clock::{Clock, SystemClock};
-pub use config::{Config, Timeouts, Trust};
-pub use directory::DirectoryError;
+#[cfg(feature = "network")]
+pub use config::{Config, Timeouts};
+pub use directory::{Directory, DirectoryError, Entry};
+#[cfg(feature = "network")]
 pub use error::{Error, Stage};
+#[cfg(feature = "network")]
 pub use exchange::{Exchange, WholeAnswer};
+#[cfg(feature = "network")]
 pub use log::{HistoryError, LogHistory, ReleaseRefused};
 pub use node::{Refusal, RefusalReason, VerifiedNode};
 pub use receipt::ReceiptFile;
+#[cfg(feature = "network")]
 pub use stream::{EventStream, StreamItem};
 pub use subrosa_channel::{Completed, InnerRequest, Profile, ResponseEvent, ResponseHead};
+pub use trust::Trust;
 pub use verdict::verdict_line;

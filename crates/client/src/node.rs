@@ -23,7 +23,7 @@ use subrosa_channel::{
     SealedRequest, TrustedNode, seal_request,
 };
 
-use crate::config::Trust;
+use crate::trust::Trust;
 use crate::verdict::{refused_line, verdict_line};
 
 /// A node that passed verification, and the evidence it passed with.
@@ -164,7 +164,12 @@ impl VerifiedNode {
         &self.bundle
     }
 
-    pub(crate) fn seal(
+    /// Seals a request to the node.
+    ///
+    /// # Errors
+    ///
+    /// [`SealError`].
+    pub fn seal(
         &self,
         request: &InnerRequest,
         options: &SealOptions,
@@ -179,6 +184,7 @@ impl VerifiedNode {
     }
 
     /// Seconds of the key's life that are left.
+    #[cfg(feature = "network")]
     pub(crate) fn seconds_left(&self, now: UnixSeconds) -> u64 {
         self.key_configuration()
             .not_after()
@@ -254,6 +260,7 @@ impl Refusal {
         self.kept.as_deref()
     }
 
+    #[cfg(feature = "network")]
     pub(crate) fn keep(&mut self, path: PathBuf) {
         self.kept = Some(path);
     }

@@ -15,7 +15,7 @@ use subrosa_translog::LogProof;
 use tokio::time::timeout;
 
 use crate::clock::Clock;
-use crate::directory::{Directory, DirectoryError, Entry};
+use crate::directory::{Directory, DirectoryError, Entry, MARGIN};
 use crate::error::{Error, Stage};
 use crate::judge::Judge;
 use crate::node::{Refusal, RefusalReason, VerifiedNode};
@@ -166,11 +166,7 @@ impl Nodes {
         };
         let now = self.clock.now();
         let node = self.judge.judge(bundle, directory, now).await?;
-        let kc = node.key_configuration();
-        if let Some(field) = entry.mismatch(kc) {
-            return Err(Refusal::after(RefusalReason::DirectoryMismatch { field }, &node).into());
-        }
-        check_life(kc.not_after(), now).map_err(|reason| Refusal::after(reason, &node))?;
+        entry.check_node(&node, now)?;
         Ok(node)
     }
 
@@ -183,21 +179,7 @@ impl Nodes {
                 return Err(Refusal::new(RefusalReason::BundleTooLarge { limit }).into());
             }
         };
-        let actual = Sha256Digest::of(&bytes);
-        if actual.to_string() != entry.bundle() {
-            let expected = entry.bundle().to_owned();
-            return Err(Refusal::new(RefusalReason::BundleHash { expected, actual }).into());
-        }
-        Ok(Bundle::parse(&bytes).map_err(|error| Refusal::new(RefusalReason::Bundle(error)))?)
-    }
-}
-
-fn check_life(not_after: u64, now: UnixSeconds) -> Result<(), RefusalReason> {
-    let now = now.get();
-    if not_after.saturating_sub(now) >= MARGIN {
-        Ok(())
-    } else {
-        Err(RefusalReason::Expiring { not_after, now })
+        Ok(entry.read_bundle(&bytes)?)
     }
 }
 
@@ -218,8 +200,6 @@ fn weight(error: &Error) -> u8 {
     }
 }
 
-/// Seconds that a key must still live to be sealed to.
-pub(crate) const MARGIN: u64 = 60;
 const DIRECTORY_PATH: &str = "/subrosa/v1/directory";
 const PROOF_PATH: &str = "/subrosa/v1/directory/proof";
 const BUNDLES_PATH: &str = "/subrosa/v1/bundles/";
@@ -271,13 +251,5 @@ mod tests {
             chosen.iter().all(|times| (1800..2200).contains(times)),
             "{chosen:?}"
         );
-    }
-
-    #[test]
-    fn a_key_with_less_than_a_minute_left_is_not_used() {
-        let now = UnixSeconds::new(1000);
-        assert!(check_life(1060, now).is_ok());
-        assert!(check_life(1059, now).is_err());
-        assert!(check_life(5, now).is_err());
     }
 }

@@ -17,8 +17,8 @@ use subrosa_channel::{Completed, Receipt, ReceiptError, Transcript, VerifiedRece
 use thiserror::Error;
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::config::Trust;
 use crate::node::{Refusal, VerifiedNode};
+use crate::trust::Trust;
 
 mod storage;
 

@@ -1,0 +1,259 @@
+//! Judging nodes.
+
+use serde_json::json;
+use subrosa_attest::{Policy, UnixSeconds, Verdict};
+use subrosa_channel::SealOptions;
+use subrosa_client::{
+    Directory, Entry, InnerRequest, Profile, Refusal, Trust, VerifiedNode, verdict_line,
+};
+use wasm_bindgen::prelude::wasm_bindgen;
+use zeroize::Zeroizing;
+
+use crate::exchange::Sent;
+use crate::failure::Failure;
+use crate::random::random;
+
+/// What nodes are judged by.
+#[wasm_bindgen]
+pub struct Verifier {
+    policy: Policy,
+    trust: Trust,
+}
+
+/// What a service says about its nodes: where to look, and nothing that is believed.
+#[wasm_bindgen]
+pub struct Listing {
+    entries: Vec<Entry>,
+}
+
+/// A node that passed verification. There is no other way to one, and requests are sealed to nothing else.
+#[wasm_bindgen]
+pub struct Node {
+    node: VerifiedNode,
+}
+
+#[wasm_bindgen]
+impl Verifier {
+    /// Judges by this policy (spec/policy.md) and the hardware vendors' keys.
+    ///
+    /// # Errors
+    ///
+    /// `policy-malformed`; `log-unsupported` for one that names a transparency log, which this program cannot follow.
+    #[wasm_bindgen(constructor)]
+    pub fn new(policy: &str) -> Result<Verifier, Failure> {
+        let policy =
+            Policy::parse(policy).map_err(|error| Failure::new("policy-malformed", &error))?;
+        if policy.log().is_some() {
+            let message =
+                "the policy names a transparency log, and this program cannot follow one yet";
+            return Err(Failure::new("log-unsupported", message));
+        }
+        Ok(Self {
+            policy,
+            trust: Trust::Vendor,
+        })
+    }
+
+    /// Judges by a simulated root instead (its public file). Verdicts are NOT PROTECTED (development), and the page must have come from this machine.
+    ///
+    /// # Errors
+    ///
+    /// `development-root`; `development-address` for a page that came from elsewhere.
+    #[cfg(feature = "development")]
+    pub fn development(policy: &str, root: &str, host: &str) -> Result<Verifier, Failure> {
+        if !matches!(host, "localhost" | "127.0.0.1" | "[::1]") {
+            let message = "a simulated platform is used on this machine only";
+            return Err(Failure::new("development-address", message));
+        }
+        let trust =
+            Trust::development(root).map_err(|error| Failure::new("development-root", &error))?;
+        Ok(Self {
+            trust,
+            ..Self::new(policy)?
+        })
+    }
+
+    /// Reads the directory of a service.
+    ///
+    /// # Errors
+    ///
+    /// `directory-malformed`.
+    pub fn listing(&self, directory: &[u8]) -> Result<Listing, Failure> {
+        let directory = Directory::parse(directory)
+            .map_err(|error| Failure::new("directory-malformed", &error))?;
+        Ok(Listing {
+            entries: directory.into_nodes(),
+        })
+    }
+
+    /// Judges the bundle of a listed node as of `now`, in Unix seconds.
+    ///
+    /// # Errors
+    ///
+    /// The code of the reason, with the appraisal.
+    pub fn judge(
+        &self,
+        listing: &Listing,
+        index: usize,
+        bundle: &[u8],
+        now: f64,
+    ) -> Result<Node, Failure> {
+        let entry = listing
+            .entries
+            .get(index)
+            .ok_or_else(|| Failure::new("not-found", "the service lists no such node"))?;
+        let now = seconds(now)?;
+        let bundle = entry.read_bundle(bundle).map_err(refused)?;
+        let node = VerifiedNode::judge(bundle, &self.policy, &self.trust, now).map_err(refused)?;
+        entry.check_node(&node, now).map_err(refused)?;
+        Ok(Node { node })
+    }
+}
+
+#[wasm_bindgen]
+impl Listing {
+    /// How many nodes there are.
+    #[wasm_bindgen(getter)]
+    #[must_use]
+    pub fn length(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// H of a node's bundle, by which it is fetched.
+    #[must_use]
+    pub fn bundle(&self, index: usize) -> Option<String> {
+        self.entries
+            .get(index)
+            .map(|entry| entry.bundle().to_owned())
+    }
+}
+
+#[wasm_bindgen]
+impl Node {
+    /// What was checked, and what came of it: JSON with `verdict`, `kind` (`verified`, `gaps`, `development`), `key_id`, `not_after`, `models`, `release`, `weights` and
+    /// `appraisal` (spec/verdicts.md).
+    #[must_use]
+    pub fn report(&self) -> String {
+        let (kc, appraisal) = (self.node.key_configuration(), self.node.appraisal());
+        let models = kc.models().iter();
+        let models: Vec<_> = models
+            .map(|model| json!({ "name": model.name, "weights": hex::encode(model.weights) }))
+            .collect();
+        json!({
+            "verdict": verdict_line(appraisal),
+            "kind": kind(&appraisal.verdict()),
+            "key_id": kc.key_id().to_string(),
+            "not_after": kc.not_after(),
+            "models": models,
+            "release": hex::encode(kc.release_id()),
+            "configuration": hex::encode(kc.configuration()),
+            "appraisal": appraisal.to_json(),
+            "text": appraisal.human_text(),
+        })
+        .to_string()
+    }
+
+    /// Until when its key may be used, in Unix seconds.
+    #[wasm_bindgen(getter, js_name = notAfter)]
+    #[must_use]
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::as_conversions,
+        reason = "times are far below 2^53"
+    )]
+    pub fn not_after(&self) -> f64 {
+        self.node.key_configuration().not_after() as f64
+    }
+
+    /// The evidence, which `subrosa verify` reads.
+    #[must_use]
+    pub fn bundle(&self) -> Vec<u8> {
+        self.node.bundle().as_bytes().to_vec()
+    }
+
+    /// Seals a request to the node. `headers` are lines of `name: value`; `profile` is `off`, `balanced` or `strict`.
+    ///
+    /// # Errors
+    ///
+    /// `request-malformed`, `key-expired`.
+    pub fn seal(
+        &self,
+        path: &str,
+        headers: &str,
+        body: Vec<u8>,
+        profile: &str,
+        now: f64,
+    ) -> Result<Sent, Failure> {
+        let body = Zeroizing::new(body);
+        let malformed = |message: &str| Failure::new("request-malformed", message);
+        let lines = headers.lines().map(|line| line.split_once(": "));
+        let fields: Option<_> = lines
+            .map(|pair| pair.map(|(name, value)| (name.to_owned(), value.to_owned())))
+            .collect();
+        let request = InnerRequest {
+            method: "POST".to_owned(),
+            path: path.to_owned(),
+            headers: fields.ok_or_else(|| malformed("a header is a line of `name: value`"))?,
+            body: body.to_vec(),
+        };
+        let profile = match profile {
+            "off" => Profile::Off,
+            "balanced" => Profile::Balanced,
+            "strict" => Profile::Strict,
+            _ => return Err(malformed("a profile is off, balanced or strict")),
+        };
+        let options = SealOptions {
+            profile,
+            ..SealOptions::default()
+        };
+        let sealed = self
+            .node
+            .seal(&request, &options, seconds(now)?, &mut random())
+            .map_err(|error| Failure::new("key-expired", &error))?;
+        Ok(Sent::new(sealed, self.node.clone()))
+    }
+}
+
+fn kind(verdict: &Verdict) -> &'static str {
+    match verdict {
+        Verdict::Verified => "verified",
+        Verdict::VerifiedWithGaps(_) => "gaps",
+        Verdict::NotProtectedDevelopment => "development",
+        Verdict::Refused(_) => "refused",
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is how errors are mapped")]
+fn refused(refusal: Box<Refusal>) -> Failure {
+    let failure = Failure::new(refusal.reason_code(), &refusal);
+    match refusal.appraisal() {
+        None => failure,
+        Some(appraisal) => {
+            let report = json!({
+                "verdict": refusal.verdict_line(),
+                "kind": "refused",
+                "appraisal": appraisal.to_json(),
+                "text": appraisal.human_text(),
+            });
+            failure.with_report(report.to_string())
+        }
+    }
+}
+
+/// A browser's time.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::as_conversions,
+    reason = "the range is checked"
+)]
+fn seconds(now: f64) -> Result<UnixSeconds, Failure> {
+    if (0.0..1e12).contains(&now) {
+        Ok(UnixSeconds::new(now as u64))
+    } else {
+        Err(Failure::new(
+            "clock",
+            "this device's clock tells no time that can be used",
+        ))
+    }
+}
