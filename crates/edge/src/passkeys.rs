@@ -4,7 +4,8 @@ use serde_json::Value;
 use webauthn_rp::bin::{Decode as _, Encode as _};
 use webauthn_rp::request::auth::AuthenticationVerificationOptions;
 use webauthn_rp::request::register::{
-    PublicKeyCredentialUserEntity, RegistrationVerificationOptions, UserHandle, UserHandle16,
+    CredProtect, PublicKeyCredentialUserEntity, RegistrationVerificationOptions, UserHandle,
+    UserHandle16,
 };
 use webauthn_rp::request::{
     AsciiDomain, ExtensionInfo, PublicKeyCredentialDescriptor, RpId, TimedCeremony as _,
@@ -44,6 +45,8 @@ pub(crate) async fn begin_registration(
     };
     let entity: PublicKeyCredentialUserEntity<'_, '_, '_, 16> = (&user).into();
     let mut options = PublicKeyCredentialCreationOptions::passkey(&rp, entity, known);
+    // User verification is asked for at each use anyway, and passkeys that cannot promise it by themselves are welcome.
+    options.extensions.cred_protect = CredProtect::None;
     // Asked for, so that the passkey can have one. Its results stay on the device.
     options.extensions.prf = Some(ExtensionInfo::AllowDontEnforceValue);
     let (server, client) = options.start_ceremony().map_err(|_| Problem::Unavailable)?;

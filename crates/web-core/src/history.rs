@@ -259,7 +259,7 @@ impl Chronicle {
         }
     }
 
-    /// Begins with the parts of `history/counted`: records that count, then the manifest. Contents are taken with [`Chronicle::contents_of`].
+    /// Begins with the parts of `history/counted`: records that count, then the manifest. Contents come with it.
     ///
     /// # Errors
     ///

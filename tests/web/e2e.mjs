@@ -1,0 +1,350 @@
+// The page in a browser, with the real edge, service and databases. node tests/web/e2e.mjs OUT [NAME]
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { axeSource, Device, Place } from './harness.mjs';
+
+const [out, only] = process.argv.slice(2);
+const bin = join(process.env.CARGO_TARGET_DIR ?? 'target', 'debug/subrosa');
+const shots = join(out, 'screenshots');
+mkdirSync(shots, { recursive: true });
+
+const tests = [];
+const test = (name, work) => tests.push({ name, work });
+
+async function refused(device, code) {
+  const problem = device.page.locator('[data-testid=breach], [data-testid=problem]').filter({ hasText: code });
+  await problem.first().waitFor({ timeout: 15_000 });
+}
+
+async function accessible(page, what) {
+  await page.evaluate(axeSource);
+  const { violations } = await page.evaluate(() => window.axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'] }));
+  assert.deepEqual(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)]), [], what);
+}
+
+test('without an account: verified, asked, answered, and nothing is kept', async (place) => {
+  const device = await Device.open(place);
+  await device.button('Chat without an account').click();
+  await device.page.locator('[data-testid=badge][data-kind=development]').waitFor();
+  const answer = await device.askFor('What is the capital of France?');
+  assert.deepEqual(device.errors, []);
+  assert.match(answer, /Paris/);
+  assert.ok(!place.seen.some((bytes) => bytes.includes('capital of France')), 'the question in clear');
+  assert.ok(!place.seen.some((bytes) => bytes.includes('history/records')));
+  assert.deepEqual(await device.page.evaluate(() => indexedDB.databases()), []);
+  assert.deepEqual(device.errors, []);
+  await device.close();
+});
+
+test('an account: history after a reload, with the same passkey', async (place) => {
+  const device = await Device.open(place);
+  await device.signUp();
+  const answer = await device.askFor('What is the capital of Italy?');
+  assert.deepEqual(await device.conversations(), ['What is the capital of Italy?']);
+  await device.page.reload();
+  await device.button('Come in with a passkey').click();
+  await device.page.getByRole('button', { name: 'What is the capital of Italy?', exact: true }).click();
+  assert.equal(await device.page.getByTestId('assistant').locator('.text').innerText(), answer);
+  assert.deepEqual(device.errors, []);
+  await device.close();
+});
+
+test('no byte of a PRF, of a recovery code or of a text reaches the server', async (place) => {
+  const device = await Device.open(place);
+  const words = await device.signUp();
+  await device.askFor('canary-of-a-question');
+  const outputs = await device.page.evaluate(() => window.prfOutputs);
+  assert.ok(outputs.length > 0);
+  const secrets = outputs.flatMap((bytes) => {
+    const raw = Buffer.from(bytes);
+    return [raw, raw.toString('base64url'), raw.toString('base64'), raw.toString('hex')];
+  });
+  const stored = readdirSync(place.folder).filter((name) => name.startsWith('store.db')).map((name) => readFileSync(join(place.folder, name)));
+  const everywhere = [...place.seen, ...stored];
+  for (const secret of [...secrets, 'canary-of-a-question', words, words.split(' ').slice(0, 3).join(' ')]) {
+    assert.ok(!everywhere.some((bytes) => bytes.includes(secret)), 'a secret in clear');
+  }
+  // The search finds what is there.
+  assert.ok(everywhere.some((bytes) => bytes.includes('clientExtensionResults')));
+  await device.close();
+});
+
+test('a second device comes in with the recovery code, and both see what the other writes', async (place) => {
+  const one = await Device.open(place);
+  const words = await one.signUp();
+  await one.askFor('What is the capital of Spain?');
+  const other = await Device.open(place);
+  await other.recover(words);
+  await other.page.getByRole('button', { name: 'What is the capital of Spain?', exact: true }).waitFor();
+  await other.askFor('What is the capital of Poland?');
+  await one.page.getByRole('button', { name: 'What is the capital of Poland?', exact: true }).waitFor({ timeout: 15_000 });
+  await one.close();
+  await other.close();
+});
+
+test('a wrong recovery code is refused in words', async (place) => {
+  const device = await Device.open(place);
+  await device.recover('one two three');
+  await refused(device, 'recovery-code-wrong');
+  await device.close();
+});
+
+test('a passkey that holds no key: this device and the code do, and it is said', async (place) => {
+  const device = await Device.open(place, { hasPrf: false });
+  await device.button('Create an account with a passkey').click();
+  await device.page.getByTestId('no-prf').waitFor();
+  const words = (await device.page.getByTestId('words').locator('li').allTextContents()).join(' ');
+  await device.page.getByRole('checkbox').check();
+  await device.button('Begin').click();
+  await device.page.getByLabel('Message', { exact: true }).waitFor();
+  await device.askFor('What is the capital of Norway?');
+  await device.page.reload();
+  await device.button('Come in with a passkey').click();
+  await device.page.getByRole('button', { name: 'What is the capital of Norway?', exact: true }).waitFor();
+  const other = await Device.open(place);
+  await other.recover(words);
+  await other.page.getByRole('button', { name: 'What is the capital of Norway?', exact: true }).waitFor();
+  await device.close();
+  await other.close();
+});
+
+test('stop keeps what came, and another answer is another version', async (place) => {
+  const device = await Device.open(place);
+  await device.button('Chat without an account').click();
+  await device.askFor('What is the capital of France?');
+  await device.button('Answer again').click();
+  await device.page.getByText('2/2').waitFor({ timeout: 30_000 });
+  await device.page.getByText(/Save receipt/).waitFor({ timeout: 30_000 });
+  await device.button('Previous version').click();
+  await device.page.getByText('1/2').waitFor();
+  await device.close();
+});
+
+test('evidence that is saved is what the command line client accepts, and so is a receipt', async (place) => {
+  const device = await Device.open(place);
+  await device.button('Chat without an account').click();
+  await device.askFor('What is the capital of France?');
+  const [receipt] = await Promise.all([device.page.waitForEvent('download'), device.page.getByRole('button', { name: /Save receipt/ }).click()]);
+  await device.page.getByTestId('badge').click();
+  const [evidence] = await Promise.all([device.page.waitForEvent('download'), device.button('Save evidence').click()]);
+  const [receiptFile, evidenceFile] = [join(out, 'receipt.json'), join(out, 'evidence.cmw')];
+  await receipt.saveAs(receiptFile);
+  await evidence.saveAs(evidenceFile);
+  const trust = ['--policy', join(place.folder, 'web/policy.toml'), '--development-root', join(place.folder, 'web/development-root')];
+  const run = (...command) => {
+    try {
+      return { code: 0, text: execFileSync(bin, [...command, ...trust], { stdio: 'pipe' }).toString() };
+    } catch (error) {
+      return { code: error.status, text: `${error.stdout}${error.stderr}` };
+    }
+  };
+  const verified = run('verify', evidenceFile);
+  assert.equal(verified.code, 6, verified.text);
+  const checked = run('receipt', 'check', receiptFile);
+  assert.equal(checked.code, 6, checked.text);
+  await device.close();
+});
+
+test('garbled evidence: refused, named, and no way to send', async (place) => {
+  for (const change of [
+    (bytes) => Buffer.concat([bytes.subarray(0, -1), Buffer.from([bytes.at(-1) ^ 1])]),
+    () => Buffer.from('garbage'),
+    () => Buffer.alloc(0),
+  ]) {
+    place.lie(/\/bundles\//, { body: change });
+    const device = await Device.open(place);
+    await device.button('Chat without an account').click();
+    await device.page.locator('[data-testid=badge][data-kind=refused]').waitFor();
+    await device.page.getByLabel('Message', { exact: true }).fill('text');
+    assert.ok(await device.button('Send').isDisabled());
+    await device.page.getByLabel('Message', { exact: true }).press('Enter');
+    assert.ok(!place.seen.some((bytes) => bytes.includes('/subrosa/v1/exchange')));
+    await device.page.getByTestId('badge').click();
+    assert.match(await device.page.getByTestId('verdict').innerText(), /bundle-malformed/);
+    place.honest();
+    await device.close();
+  }
+});
+
+test('an answer that is cut off or changed is shown as not complete', async (place) => {
+  const device = await Device.open(place);
+  await device.button('Chat without an account').click();
+  await device.page.locator('[data-testid=badge][data-kind=development]').waitFor();
+  place.lie(/\/exchange/, { body: (bytes) => bytes.subarray(0, bytes.length >> 1) });
+  await device.say('What is the capital of France?');
+  await refused(device, /truncated|record-forged/.source === '' ? '' : 'truncated');
+  place.lie(/\/exchange/, { body: (bytes) => Buffer.concat([bytes.subarray(0, 2000), Buffer.from([bytes[2000] ^ 1]), bytes.subarray(2001)]) });
+  await device.say('What is the capital of France?');
+  await refused(device, 'record-forged');
+  await device.close();
+});
+
+const parts = (body) => {
+  const found = [];
+  for (let at = 0; at < body.length; ) {
+    const end = at + 5 + body.readUInt32BE(at);
+    found.push(body.subarray(at, end));
+    at = end;
+  }
+  return found;
+};
+
+for (const [name, pattern, what, code] of [
+  ['rolls back', /history\/records\?/, { body: (body) => Buffer.concat(parts(body).slice(0, -1)), headers: { 'subrosa-sequence': '2' } }, 'history-rolled-back'],
+  ['leaves out a record', /history\/records\?/, { body: (body) => Buffer.concat(parts(body).slice(1)) }, 'history-forked'],
+  ['exchanges two records', /history\/records\?/, { body: (body) => { const [a, b, ...rest] = parts(body); return Buffer.concat([b, a, ...rest]); } }, 'history-forked'],
+  ['changes a record', /history\/records\?/, { body: (body) => Buffer.concat([body.subarray(0, 300), Buffer.from([body[300] ^ 1]), body.subarray(301)]) }, 'history-forged'],
+  ['keeps records back', /history\/records\?/, { body: () => Buffer.alloc(0) }, 'history-incomplete'],
+  ['changes the list of slots', /\/roster$/, { body: (body) => Buffer.concat([body.subarray(0, 200), Buffer.from([body[200] ^ 1]), body.subarray(201)]) }, 'roster-unsigned'],
+  ['puts its own key into a slot', /\/roster$/, { body: (body) => { const copy = Buffer.from(body); copy.fill(7, 120, 1200); return copy; } }, 'roster-unsigned'],
+  ['garbles a locked key', /\/slots\/[0-9a-f]+$/, { body: (body) => Buffer.concat([body.subarray(0, -1), Buffer.from([body.at(-1) ^ 1])]) }, 'slot-refused'],
+]) {
+  test(`a store that ${name} is shown red`, async (place) => {
+    const one = await Device.open(place);
+    const words = await one.signUp();
+    await one.askFor('What is the capital of France?');
+    // So that the slot remembers how far the history was.
+    const before = await Device.open(place);
+    await before.recover(words);
+    await before.page.getByRole('button', { name: 'What is the capital of France?', exact: true }).waitFor();
+    await before.page.waitForTimeout(300);
+    await before.close();
+    place.lie(pattern, what);
+    const other = await Device.open(place);
+    await other.recover(words);
+    await refused(other, code);
+    assert.equal(await other.page.getByText('What is the capital of France?').count(), 0);
+    place.honest();
+    await one.close();
+    await other.close();
+  });
+}
+
+test('a model that writes pictures, scripts and links does nothing by itself', async (place) => {
+  const device = await Device.open(place);
+  const asked = [];
+  device.page.on('request', (request) => asked.push(request.url()));
+  await device.button('Chat without an account').click();
+  const hostile = [
+    '![p](https://evil.example/pixel)', '<img src=https://evil.example/x onerror=alert(1)>', '<script>window.evil = 1</script>',
+    '[link](https://evil.example/?q=secret)', '[js](javascript:window.evil=1)', '<iframe src=https://evil.example></iframe>',
+  ].join('\n\n');
+  await device.askFor(hostile);
+  const answer = device.page.getByTestId('assistant').locator('.text');
+  assert.equal(await answer.locator('img, script, iframe, style, form, object').count(), 0);
+  assert.equal(await device.page.evaluate(() => window.evil), undefined);
+  assert.deepEqual(await answer.locator('a').evaluateAll((links) => links.map(({ href }) => href)), ['https://evil.example/?q=secret']);
+  await answer.locator('a').click();
+  assert.equal(await device.page.getByTestId('address').innerText(), 'https://evil.example/?q=secret');
+  assert.equal(await device.page.evaluate(() => document.activeElement.textContent), 'Cancel');
+  await device.button('Cancel').click();
+  assert.deepEqual(asked.filter((url) => url.includes('evil')), []);
+  assert.deepEqual(device.errors, []);
+  await device.close();
+}, 'echo');
+
+test('every screen is accessible, light and dark, wide and at 360 pixels', async (place) => {
+  for (const dark of [false, true]) {
+    for (const width of [1200, 360]) {
+      const device = await Device.open(place, { dark, width, reduced: dark });
+      const shot = async (what) => {
+        await accessible(device.page, `${what}, ${dark ? 'dark' : 'light'}, ${width}`);
+        const overflow = await device.page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+        assert.ok(overflow <= 0, `${what} is wider than the screen by ${overflow}`);
+        await device.page.screenshot({ path: join(shots, `${what}-${dark ? 'dark' : 'light'}-${width}.png`) });
+      };
+      await shot('start');
+      await device.button('Come in with a recovery code').click();
+      await shot('recovery');
+      await device.button('Back').click();
+      await device.button('Create an account with a passkey').click();
+      await device.page.getByTestId('words').waitFor();
+      await shot('words');
+      await device.page.getByRole('checkbox').check();
+      await device.button('Begin').click();
+      await device.page.locator('[data-testid=badge][data-kind=development]').waitFor();
+      await device.askFor('What is the capital of France?');
+      await shot('chat');
+      if (width === 360) await device.button('Conversations and settings').click();
+      await shot('history');
+      await device.page.getByTestId('badge').click();
+      await shot('panel');
+      await device.button('Close').click();
+      place.lie(/\/bundles\//, { body: () => Buffer.from('garbage') });
+      await device.page.getByTestId('badge').click();
+      await device.button('Check again').click();
+      await device.page.locator('[data-testid=badge][data-kind=refused]').waitFor();
+      await shot('refused');
+      place.honest();
+      await device.close();
+    }
+  }
+});
+
+test('a keyboard alone is enough: account, chat, panel', async (place) => {
+  const device = await Device.open(place);
+  const { keyboard } = device.page;
+  const to = async (name) => {
+    for (let step = 0; step < 60; step += 1) {
+      const focused = await device.page.evaluate(() => {
+        const element = document.activeElement;
+        return element.getAttribute('aria-label') ?? element.labels?.[0]?.textContent?.trim() ?? element.textContent.trim();
+      });
+      if (focused.includes(name)) return;
+      await keyboard.press('Tab');
+    }
+    throw new Error(`${name} is not reached`);
+  };
+  await to('Create an account');
+  await keyboard.press('Enter');
+  await device.page.getByTestId('words').waitFor();
+  await to('I have written them down');
+  await keyboard.press('Space');
+  await to('Begin');
+  await keyboard.press('Enter');
+  await device.page.locator('[data-testid=badge][data-kind=development]').waitFor();
+  await keyboard.press('Shift+Escape');
+  await keyboard.type('What is the capital of France?');
+  await keyboard.press('Enter');
+  await device.page.getByText(/Save receipt/).waitFor({ timeout: 30_000 });
+  await to('What was checked');
+  await keyboard.press('Enter');
+  await device.page.getByTestId('verdict').waitFor();
+  await keyboard.press('Escape');
+  await device.page.getByTestId('verdict').waitFor({ state: 'detached' });
+  await device.close();
+});
+
+const databases = [['SQLite', null]];
+if (process.env.SUBROSA_POSTGRES) databases.push(['Postgres', process.env.SUBROSA_POSTGRES]);
+else if (process.env.CI === 'true') throw new Error('SUBROSA_POSTGRES names no database');
+const results = [];
+for (const [name, url] of databases) {
+  for (const engine of ['demo', 'echo']) {
+    const chosen = tests.filter((one) => (one.name.includes('pictures') ? 'echo' : 'demo') === engine && (!only || one.name.includes(only)));
+    if (chosen.length === 0) continue;
+    const place = await Place.start(url, engine);
+    for (const { name: what, work } of chosen) {
+      // What only the browser does is tried once.
+      if (url && /accessible|keyboard|pictures|evidence|cut off|stop keeps|PRF/.test(what)) continue;
+      place.seen.length = 0;
+      place.honest();
+      const began = performance.now();
+      try {
+        await work(place);
+        results.push({ what, database: name, passed: true });
+        console.log(`✓ ${name}: ${what} (${((performance.now() - began) / 1000).toFixed(1)} s)`);
+      } catch (error) {
+        results.push({ what, database: name, passed: false });
+        console.log(`✗ ${name}: ${what}\n${error.stack}`);
+      }
+    }
+    await place.stop();
+  }
+}
+writeFileSync(join(out, 'results.json'), JSON.stringify(results, null, 2));
+const failed = results.filter(({ passed }) => !passed).length;
+console.log(`web: ${results.length} tests, ${failed} failed; screenshots in ${shots}`);
+process.exit(failed === 0 && results.length > 0 ? 0 : 1);

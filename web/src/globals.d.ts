@@ -1,0 +1,2 @@
+/** Whether this build can judge a simulated platform. */
+declare const __DEVELOPMENT__: boolean;

@@ -1,0 +1,183 @@
+/** Following and writing a history. Everything that the store says is checked by the core before it is believed. */
+import { Chronicle, Problem, problem, type Contents, type Member } from '../core';
+import { ask } from '../account/store';
+import { apply, write, type Conversations, type Note } from './conversations';
+
+/** Codes that mean that the store does what it must not do (spec/history.md §8). */
+const BREACHES = new Set([
+  'history-malformed',
+  'history-other-account',
+  'history-rolled-back',
+  'history-forked',
+  'history-forged',
+  'history-version',
+  'history-incomplete',
+  'roster-rolled-back',
+  'roster-forked',
+  'roster-unsigned',
+  'wrap-refused',
+]);
+
+/** Whether a problem is the store's doing. */
+export function isBreach({ code }: Problem): boolean {
+  return BREACHES.has(code);
+}
+
+/** A history that is open. */
+export class OpenHistory {
+  /** Work that is under way: one thing after the other. */
+  #queue: Promise<unknown> = Promise.resolve();
+  #changes: AbortController | undefined;
+  #broken: Problem | undefined;
+
+  private constructor(
+    readonly member: Member,
+    readonly chronicle: Chronicle,
+    private conversations: Conversations,
+    private readonly show: (conversations: Conversations) => void,
+    private readonly fail: (problem: Problem) => void,
+  ) {}
+
+  /** Opens a history and reads all of it. */
+  static async open(
+    member: Member,
+    show: (conversations: Conversations) => void,
+    fail: (problem: Problem) => void,
+  ): Promise<OpenHistory> {
+    try {
+      const { chronicle, contents } = await begin(member);
+      const conversations = contents ? read(new Map(), contents) : new Map();
+      const history = new OpenHistory(member, chronicle, conversations, show, fail);
+      await history.#follow();
+      history.#listen();
+      await ask('PUT', `slots/${member.slot()}`, { body: member.lock(chronicle) });
+      return history;
+    } catch (error) {
+      throw problem(error);
+    }
+  }
+
+  /** Adds an entry to a conversation. Resolves when the store has taken it. */
+  append(conversation: string, note: Note): Promise<void> {
+    return this.#write('append', conversation, write(note));
+  }
+
+  /** Deletes a conversation. */
+  delete(conversation: string): Promise<void> {
+    return this.#write('delete', conversation, new Uint8Array());
+  }
+
+  /** Stops following. */
+  close(): void {
+    this.#changes?.abort();
+  }
+
+  #write(how: string, object: string, content: Uint8Array): Promise<void> {
+    return this.#next(async () => {
+      await this.#put(() => this.chronicle.seal(this.member, how, object, content));
+      this.conversations = apply(this.conversations, object, how, content);
+      this.show(this.conversations);
+      const manifest = this.chronicle.manifest(this.member);
+      if (manifest) await this.#put(() => this.chronicle.manifest(this.member) ?? manifest);
+    });
+  }
+
+  /** Puts a record; where another device was faster, after what it wrote. */
+  async #put(seal: () => Uint8Array): Promise<void> {
+    for (let tries = 0; tries < 20; tries += 1) {
+      const record = seal();
+      const { status } = await ask('POST', 'history/records', { body: record, allowed: [409] });
+      if (status !== 409) {
+        this.chronicle.acceptOwn(this.member, record);
+        return;
+      }
+      await this.#follow();
+    }
+    throw new Problem('conflict', 'Other devices write all the time; try again.');
+  }
+
+  async #follow(): Promise<void> {
+    for (;;) {
+      const before = this.chronicle.sequence();
+      const answer = await ask('GET', `history/records?after=${before}`);
+      const newest = answer.headers.get('subrosa-sequence') ?? '';
+      const contents = this.chronicle.accept(this.member, answer.bytes, newest);
+      this.conversations = read(this.conversations, contents);
+      this.show(this.conversations);
+      if (BigInt(this.chronicle.sequence()) >= BigInt(newest)) return;
+      // Otherwise it would go on for ever.
+      if (this.chronicle.sequence() === before) throw new Problem('history-incomplete', 'The store keeps records back.');
+    }
+  }
+
+  /** Follows when another device has written. */
+  #listen(): void {
+    this.#changes = new AbortController();
+    const { signal } = this.#changes;
+    const events = new EventSource('/store/v1/history/changes');
+    signal.addEventListener('abort', () => events.close());
+    events.addEventListener('newest', ({ data }: MessageEvent<string>) => {
+      if (BigInt(data) === BigInt(this.chronicle.sequence())) return;
+      this.#next(() => this.#follow()).catch(() => {
+        // It was shown.
+      });
+    });
+  }
+
+  /** Does one thing after the other. After a breach nothing is done any more. */
+  #next<T>(work: () => Promise<T>): Promise<T> {
+    const guarded = async () => {
+      if (this.#broken) throw this.#broken;
+      try {
+        return await work();
+      } catch (error) {
+        const found = problem(error);
+        if (isBreach(found)) {
+          this.#broken = found;
+          this.close();
+        }
+        this.fail(found);
+        throw found;
+      }
+    };
+    const result = this.#queue.then(guarded);
+    this.#queue = result.catch(() => undefined);
+    return result;
+  }
+}
+
+async function begin(member: Member): Promise<{ chronicle: Chronicle; contents?: Contents }> {
+  const answer = await ask('GET', 'history/counted', { allowed: [404] });
+  if (answer.status === 404) return { chronicle: Chronicle.empty(member) };
+  // A long history comes in several answers, the last of which ends with the manifest.
+  const parts: Uint8Array[] = [answer.bytes];
+  const manifest = BigInt(answer.headers.get('subrosa-manifest') ?? '0');
+  for (let last = lastSequence(answer.bytes); last < manifest; ) {
+    const more = await ask('GET', `history/counted?after=${last}`);
+    if (more.bytes.length === 0) break;
+    parts.push(more.bytes);
+    last = lastSequence(more.bytes);
+  }
+  const whole = new Uint8Array(await new Blob(parts as BlobPart[]).arrayBuffer());
+  const begun = Chronicle.begin(member, whole);
+  const contents = begun.contents();
+  return { chronicle: begun.chronicle(), contents };
+}
+
+/** The sequence of the last record of an answer: only to ask for what follows; nothing is believed because of it. */
+function lastSequence(parts: Uint8Array): bigint {
+  const view = new DataView(parts.buffer, parts.byteOffset, parts.byteLength);
+  let last = 0n;
+  for (let at = 0; at + 39 <= parts.length; at += 5 + view.getUint32(at)) last = view.getBigUint64(at + 5 + 26);
+  return last;
+}
+
+function read(conversations: Conversations, contents: Contents): Conversations {
+  let all = conversations;
+  for (let index = 0; index < contents.length; index += 1) {
+    const [object, how, content] = [contents.object(index), contents.how(index), contents.content(index)];
+    if (object !== undefined && how !== undefined && content !== undefined) all = apply(all, object, how, content);
+  }
+  contents.free();
+  return all;
+}

@@ -1,0 +1,221 @@
+/** What the page shows: who is in, which conversation is open, and what is known of the machine. */
+import type { Member } from './core';
+import { Problem, problem } from './core';
+import { put, choose, EMPTY, visible, type Message, type Tree } from './chat/message-tree';
+import { ask, type Turn } from './service/ask';
+import { forgetNode, verifiedNode, type Report } from './service/node';
+import { isBreach, OpenHistory } from './history/history';
+import { fold, titleOf, type Conversation, type Conversations, type Note } from './history/conversations';
+
+/** What is known of the machine. It comes from the core only. */
+export type Trust =
+  | { readonly state: 'checking' }
+  | { readonly state: 'passed'; readonly report: Report; readonly evidence: Uint8Array }
+  | { readonly state: 'refused'; readonly problem: Problem; readonly report: Report | null };
+
+export type Screen = 'start' | 'chat';
+
+class Session {
+  screen = $state<Screen>('start');
+  trust = $state.raw<Trust>({ state: 'checking' });
+  conversations = $state.raw<Conversations>(new Map());
+  /** The conversation that is open. */
+  open = $state.raw<Conversation>(fresh());
+  answering = $state(false);
+  /** What the last answer took: tokens and tokens each second. */
+  speed = $state.raw<{ tokens: number; perSecond: number } | null>(null);
+  problem = $state.raw<Problem | null>(null);
+  breach = $state.raw<Problem | null>(null);
+  /** Receipts of answers of this page, by message. */
+  receipts = $state.raw<ReadonlyMap<string, Uint8Array>>(new Map());
+  isKept = $state(false);
+
+  #history: OpenHistory | undefined;
+  #stop: AbortController | undefined;
+
+  /** Whether something can be sent: only to a machine that passed. */
+  get maySend(): boolean {
+    return this.trust.state === 'passed' && !this.answering && !this.breach;
+  }
+
+  get messages(): readonly Message[] {
+    return visible(this.open.tree);
+  }
+
+  async check(): Promise<void> {
+    this.trust = { state: 'checking' };
+    forgetNode();
+    await this.#verify();
+  }
+
+  async #verify(): Promise<boolean> {
+    try {
+      const { node, report } = await verifiedNode();
+      this.trust = { state: 'passed', report, evidence: node.bundle() };
+      return true;
+    } catch (error) {
+      const found = problem(error);
+      const report = found.report ? (JSON.parse(found.report) as Report) : null;
+      this.trust = { state: 'refused', problem: found, report };
+      return false;
+    }
+  }
+
+  /** Shows the chat without an account. */
+  chatWithout(): void {
+    this.isKept = false;
+    this.screen = 'chat';
+    void this.check();
+  }
+
+  /** Shows the chat of somebody who came in. */
+  async enter(member: Member): Promise<void> {
+    const show = (conversations: Conversations) => this.#show(conversations);
+    try {
+      this.#history = await OpenHistory.open(member, show, (found) => this.#failed(found));
+    } catch (error) {
+      this.#failed(problem(error));
+      throw error;
+    }
+    this.isKept = true;
+    this.screen = 'chat';
+    void this.check();
+  }
+
+  /** Forgets everything that was open: the page begins anew. */
+  lock(): void {
+    this.#history?.close();
+    location.reload();
+  }
+
+  start(): void {
+    this.stop();
+    this.open = fresh();
+    this.problem = null;
+  }
+
+  choose(id: string): void {
+    this.stop();
+    this.open = this.conversations.get(id) ?? fresh();
+    this.problem = null;
+  }
+
+  /** Shows another version of a message. */
+  version(id: string): void {
+    this.open = { ...this.open, tree: choose(this.open.tree, id) };
+  }
+
+  async rename(id: string, title: string): Promise<void> {
+    await this.#keep(id, { v: 1, title });
+  }
+
+  async delete(id: string): Promise<void> {
+    if (this.open.id === id) this.start();
+    await this.#history?.delete(id).catch(() => undefined);
+  }
+
+  /** Sends a message after the one that is shown last, or instead of one. */
+  async send(text: string, instead?: Message): Promise<void> {
+    if (!this.maySend || !text.trim()) return;
+    const parent = instead ? instead.parent : (this.messages.at(-1)?.id ?? null);
+    const isFirst = this.open.tree.messages.length === 0;
+    const message: Message = { id: crypto.randomUUID(), parent, role: 'user', text, at: Date.now() };
+    if (isFirst) await this.#note({ v: 1, title: titleOf(text) });
+    await this.#note({ v: 1, message });
+    await this.#answer(message.id);
+  }
+
+  /** Another answer to the same question. */
+  async again(answer: Message): Promise<void> {
+    if (this.maySend && answer.parent) await this.#answer(answer.parent);
+  }
+
+  stop(): void {
+    this.#stop?.abort();
+  }
+
+  async #answer(question: string): Promise<void> {
+    this.problem = null;
+    this.answering = true;
+    const stop = new AbortController();
+    this.#stop = stop;
+    const { id } = this.open;
+    let answer: Message = { id: crypto.randomUUID(), parent: question, role: 'assistant', text: '', at: Date.now(), partial: true };
+    const before = pathTo(this.open.tree, question);
+    const turns: Turn[] = before.map(({ role, text }) => ({ role, content: text }));
+    let begun = 0;
+    let tokens = 0;
+    try {
+      if (!(await this.#verify())) return;
+      this.#see(answer);
+      for await (const piece of ask(turns, stop.signal)) {
+        if (piece.type === 'text') {
+          begun ||= performance.now();
+          answer = { ...answer, text: answer.text + piece.text };
+          this.#see(answer);
+        } else if (piece.type === 'usage') {
+          tokens = piece.completion;
+        } else if (piece.type === 'complete') {
+          const { partial: _, ...whole } = answer;
+          answer = { ...whole, receipt: piece.receipt };
+          this.receipts = new Map(this.receipts).set(answer.id, piece.file);
+          const seconds = Math.max((performance.now() - begun) / 1000, 0.001);
+          this.speed = { tokens, perSecond: tokens / seconds };
+          this.#see(answer);
+        }
+      }
+    } catch (error) {
+      const found = problem(error);
+      if (found.code !== 'cancelled') this.problem = found;
+      if (found.report) this.trust = { state: 'refused', problem: found, report: JSON.parse(found.report) as Report };
+    } finally {
+      this.answering = false;
+      if (this.#stop === stop) this.#stop = undefined;
+    }
+    // What came before it was stopped is kept, and marked.
+    if (answer.text) await this.#keep(id, { v: 1, message: answer });
+  }
+
+  #see(message: Message): void {
+    this.open = { ...this.open, tree: put(this.open.tree, message) };
+  }
+
+  async #note(note: Note): Promise<void> {
+    this.open = fold(this.open, note);
+    await this.#keep(this.open.id, note);
+  }
+
+  async #keep(id: string, note: Note): Promise<void> {
+    // A failure is shown by who follows the history; the text stays on the page.
+    await this.#history?.append(id, note).catch(() => undefined);
+  }
+
+  #show(conversations: Conversations): void {
+    this.conversations = conversations;
+    const open = conversations.get(this.open.id);
+    if (open && !this.answering) this.open = { ...open, tree: { ...open.tree, chosen: { ...open.tree.chosen, ...this.open.tree.chosen } } };
+  }
+
+  #failed(found: Problem): void {
+    if (isBreach(found)) this.breach = found;
+    else this.problem = found;
+  }
+}
+
+function fresh(): Conversation {
+  const id = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
+  return { id, title: '', at: 0, tree: EMPTY };
+}
+
+function pathTo(tree: Tree, id: string): readonly Message[] {
+  const path: Message[] = [];
+  for (let at: string | null = id; at !== null; ) {
+    const message: Message | undefined = tree.messages.find((one) => one.id === at);
+    if (!message || path.includes(message)) break;
+    path.unshift(message);
+    at = message.parent;
+  }
+  return path;
+}
+
+export const session = new Session();
