@@ -5,7 +5,8 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { axeSource, Device, Place } from './harness.mjs';
 
-const [out, only] = process.argv.slice(2);
+const [out, only = ''] = process.argv.slice(2);
+const wanted = new RegExp(only);
 const bin = join(process.env.CARGO_TARGET_DIR ?? 'target', 'debug/subrosa');
 const shots = join(out, 'screenshots');
 mkdirSync(shots, { recursive: true });
@@ -110,7 +111,7 @@ test('a passkey that holds no key: this device and the code do, and it is said',
   await other.close();
 });
 
-test('stop keeps what came, and another answer is another version', async (place) => {
+test('another answer is another version, and both stay', async (place) => {
   const device = await Device.open(place);
   await device.button('Chat without an account').click();
   await device.askFor('What is the capital of France?');
@@ -128,6 +129,7 @@ test('evidence that is saved is what the command line client accepts, and so is 
   await device.askFor('What is the capital of France?');
   const [receipt] = await Promise.all([device.page.waitForEvent('download'), device.page.getByRole('button', { name: /Save receipt/ }).click()]);
   await device.page.getByTestId('badge').click();
+  await device.page.getByText('is the report bound to this key configuration?').waitFor();
   const [evidence] = await Promise.all([device.page.waitForEvent('download'), device.button('Save evidence').click()]);
   const [receiptFile, evidenceFile] = [join(out, 'receipt.json'), join(out, 'evidence.cmw')];
   await receipt.saveAs(receiptFile);
@@ -140,10 +142,11 @@ test('evidence that is saved is what the command line client accepts, and so is 
       return { code: error.status, text: `${error.stdout}${error.stderr}` };
     }
   };
-  const verified = run('verify', evidenceFile);
+  const verified = run('verify', '--bundle', evidenceFile);
   assert.equal(verified.code, 6, verified.text);
   const checked = run('receipt', 'check', receiptFile);
   assert.equal(checked.code, 6, checked.text);
+  assert.deepEqual(device.errors, []);
   await device.close();
 });
 
@@ -172,10 +175,11 @@ test('an answer that is cut off or changed is shown as not complete', async (pla
   const device = await Device.open(place);
   await device.button('Chat without an account').click();
   await device.page.locator('[data-testid=badge][data-kind=development]').waitFor();
-  place.lie(/\/exchange/, { body: (bytes) => bytes.subarray(0, bytes.length >> 1) });
+  // Behind a header of 1155 bytes come the records; what follows the complete one is padding.
+  place.lie(/\/exchange/, { body: (bytes) => bytes.subarray(0, 1600) });
   await device.say('What is the capital of France?');
-  await refused(device, /truncated|record-forged/.source === '' ? '' : 'truncated');
-  place.lie(/\/exchange/, { body: (bytes) => Buffer.concat([bytes.subarray(0, 2000), Buffer.from([bytes[2000] ^ 1]), bytes.subarray(2001)]) });
+  await refused(device, 'truncated');
+  place.lie(/\/exchange/, { body: (bytes) => Buffer.concat([bytes.subarray(0, 1400), Buffer.from([bytes[1400] ^ 1]), bytes.subarray(1401)]) });
   await device.say('What is the capital of France?');
   await refused(device, 'record-forged');
   await device.close();
@@ -290,6 +294,7 @@ test('a keyboard alone is enough: account, chat, panel', async (place) => {
     for (let step = 0; step < 60; step += 1) {
       const focused = await device.page.evaluate(() => {
         const element = document.activeElement;
+        if (element === document.body) return '';
         return element.getAttribute('aria-label') ?? element.labels?.[0]?.textContent?.trim() ?? element.textContent.trim();
       });
       if (focused.includes(name)) return;
@@ -323,12 +328,12 @@ else if (process.env.CI === 'true') throw new Error('SUBROSA_POSTGRES names no d
 const results = [];
 for (const [name, url] of databases) {
   for (const engine of ['demo', 'echo']) {
-    const chosen = tests.filter((one) => (one.name.includes('pictures') ? 'echo' : 'demo') === engine && (!only || one.name.includes(only)));
+    // What only the browser does is tried with one database.
+    const again = (one) => !url || !/accessible|keyboard|pictures|evidence|cut off|another answer|PRF/.test(one.name);
+    const chosen = tests.filter((one) => (one.name.includes('pictures') ? 'echo' : 'demo') === engine && wanted.test(one.name) && again(one));
     if (chosen.length === 0) continue;
     const place = await Place.start(url, engine);
     for (const { name: what, work } of chosen) {
-      // What only the browser does is tried once.
-      if (url && /accessible|keyboard|pictures|evidence|cut off|stop keeps|PRF/.test(what)) continue;
       place.seen.length = 0;
       place.honest();
       const began = performance.now();

@@ -45,6 +45,8 @@ export const words = {
     yes: 'yes',
     no: 'no',
     notRun: 'not checked',
+    found: 'found',
+    expected: 'expected',
   },
   chat: {
     new: 'New conversation',

@@ -1,7 +1,8 @@
 //! Judging nodes.
 
-use serde_json::json;
-use subrosa_attest::{Policy, UnixSeconds, Verdict};
+use serde_json::{Value, json};
+use subrosa_attest::appraisal::{Outcome, Row};
+use subrosa_attest::{Appraisal, Policy, UnixSeconds, Verdict};
 use subrosa_channel::SealOptions;
 use subrosa_client::{
     Directory, Entry, InnerRequest, Profile, Refusal, Trust, VerifiedNode, verdict_line,
@@ -130,7 +131,7 @@ impl Listing {
 
 #[wasm_bindgen]
 impl Node {
-    /// What was checked, and what came of it: JSON with `verdict`, `kind` (`verified`, `gaps`, `development`), `key_id`, `not_after`, `models`, `release`, `weights` and
+    /// What was checked, and what came of it: JSON with `verdict`, `kind` (`verified`, `gaps`, `development`), `key_id`, `not_after`, `models`, `release`, `checks` and
     /// `appraisal` (spec/verdicts.md).
     #[must_use]
     pub fn report(&self) -> String {
@@ -147,6 +148,7 @@ impl Node {
             "models": models,
             "release": hex::encode(kc.release_id()),
             "configuration": hex::encode(kc.configuration()),
+            "checks": checks(appraisal),
             "appraisal": appraisal.to_json(),
             "text": appraisal.human_text(),
         })
@@ -214,6 +216,27 @@ impl Node {
     }
 }
 
+/// Every check: what it asks, why, and what came of it.
+fn checks(appraisal: &Appraisal) -> Vec<Value> {
+    let shown = |row: &Row| {
+        let (outcome, code) = match row.outcome() {
+            Outcome::Pass => ("pass", None),
+            Outcome::Fail { code } => ("fail", Some(code.as_str())),
+            _ => ("not-run", None),
+        };
+        json!({
+            "name": row.name(),
+            "question": row.question(),
+            "why": row.explanation(),
+            "outcome": outcome,
+            "code": code,
+            "found": row.actual(),
+            "expected": row.expected(),
+        })
+    };
+    appraisal.rows().iter().map(shown).collect()
+}
+
 fn kind(verdict: &Verdict) -> &'static str {
     match verdict {
         Verdict::Verified => "verified",
@@ -232,6 +255,7 @@ fn refused(refusal: Box<Refusal>) -> Failure {
             let report = json!({
                 "verdict": refusal.verdict_line(),
                 "kind": "refused",
+                "checks": checks(appraisal),
                 "appraisal": appraisal.to_json(),
                 "text": appraisal.human_text(),
             });

@@ -10,15 +10,18 @@ export interface Report {
   readonly models?: readonly { readonly name: string; readonly weights: string }[];
   readonly release?: string;
   readonly text: string;
-  readonly appraisal: { readonly submods: { readonly node: { readonly 'subrosa.checks': readonly Check[] } } };
+  readonly checks: readonly Check[];
 }
 
 /** One check, as the core lists it. */
 export interface Check {
   readonly name: string;
   readonly question: string;
-  readonly outcome: string;
-  readonly code?: string;
+  readonly why: string;
+  readonly outcome: 'pass' | 'fail' | 'not-run';
+  readonly code: string | null;
+  readonly found: string | null;
+  readonly expected: string | null;
 }
 
 /** A verified node, and what is known of it. */
