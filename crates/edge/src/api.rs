@@ -30,8 +30,6 @@ use crate::store::{Slot, Stored, now};
 
 const MAX_ROSTER: usize = 1 << 20;
 const MAX_LOCKED: usize = 4096;
-/// Bytes of one answer with records, before its last part.
-const MAX_ANSWER: usize = 4 << 20;
 const DAY: i64 = 24 * 3600;
 
 type Answer<T> = Result<T, Problem>;
@@ -525,9 +523,6 @@ fn parts(records: Vec<Stored>) -> Vec<u8> {
         body.extend_from_slice(&length.to_be_bytes());
         body.push(u8::from(record.is_stub));
         body.extend_from_slice(&record.bytes);
-        if body.len() >= MAX_ANSWER {
-            break;
-        }
     }
     body
 }

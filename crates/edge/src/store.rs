@@ -1,5 +1,6 @@
 //! What the store keeps, in SQL that both databases understand.
 
+use futures_util::{Stream, TryStreamExt as _};
 use sha2::{Digest as _, Sha256};
 use sqlx::any::AnyRow;
 use sqlx::{Any, Row as _, Transaction};
@@ -432,20 +433,18 @@ impl Database {
         Ok(())
     }
 
-    /// Records after this one, in order: as many as fit.
+    /// Records after this one, in order: as many as fit into an answer.
     pub(crate) async fn records(&self, account: &str, after: i64) -> Result<Vec<Stored>, Problem> {
         let rows = sqlx::query(
-            "SELECT sequence, is_stub, bytes FROM record WHERE account = $1 AND sequence > $2 ORDER BY sequence LIMIT $3",
+            "SELECT sequence, is_stub, bytes FROM record WHERE account = $1 AND sequence > $2 ORDER BY sequence",
         )
         .bind(account)
         .bind(after)
-        .bind(PAGE)
-        .fetch_all(&self.pool)
-        .await?;
-        Ok(rows.iter().map(read_stored).collect::<Sql<_>>()?)
+        .fetch(&self.pool);
+        as_many_as_fit(rows).await
     }
 
-    /// Records that counted when this manifest was written, after one, then the manifest: as many as fit.
+    /// Records that counted when this manifest was written, after one, then the manifest: as many as fit into an answer.
     pub(crate) async fn counted(
         &self,
         account: &str,
@@ -454,15 +453,13 @@ impl Database {
     ) -> Result<Vec<Stored>, Problem> {
         let rows = sqlx::query(
             "SELECT sequence, is_stub, bytes FROM record WHERE account = $1 AND sequence > $2 AND \
-             ((sequence < $3 AND is_manifest = 0 AND (superseded = 0 OR superseded > $3)) OR sequence = $3) ORDER BY sequence LIMIT $4",
+             ((sequence < $3 AND is_manifest = 0 AND (superseded = 0 OR superseded > $3)) OR sequence = $3) ORDER BY sequence",
         )
         .bind(account)
         .bind(after)
         .bind(manifest)
-        .bind(PAGE)
-        .fetch_all(&self.pool)
-        .await?;
-        Ok(rows.iter().map(read_stored).collect::<Sql<_>>()?)
+        .fetch(&self.pool);
+        as_many_as_fit(rows).await
     }
 
     pub(crate) async fn put_share(
@@ -591,8 +588,24 @@ impl Database {
     }
 }
 
-/// Rows of one answer, at most.
-const PAGE: i64 = 512;
+/// Bytes of records in one answer, before its last one.
+const MAX_ANSWER: usize = 4 << 20;
+
+/// Reads records one by one, and no more than are sent.
+async fn as_many_as_fit(
+    mut rows: impl Stream<Item = Sql<AnyRow>> + Unpin,
+) -> Result<Vec<Stored>, Problem> {
+    let (mut records, mut length) = (Vec::new(), 0_usize);
+    while length < MAX_ANSWER {
+        let Some(row) = rows.try_next().await? else {
+            break;
+        };
+        let record = read_stored(&row)?;
+        length = length.saturating_add(record.bytes.len());
+        records.push(record);
+    }
+    Ok(records)
+}
 
 async fn insert_session(
     transaction: &mut Transaction<'static, Any>,
@@ -649,24 +662,31 @@ async fn forget(
     manifest: i64,
 ) -> Result<(), Problem> {
     let rows = sqlx::query(
-        "SELECT sequence, is_stub, bytes FROM record WHERE account = $1 AND superseded > 0 AND superseded < $2 AND is_stub = 0",
+        "SELECT sequence FROM record WHERE account = $1 AND superseded > 0 AND superseded < $2 AND is_stub = 0",
     )
     .bind(account)
     .bind(manifest)
     .fetch_all(&mut **transaction)
     .await?;
     let mut freed = 0_i64;
+    // One by one: all of them together could be as much as an account may have.
     for row in &rows {
-        let stored = read_stored(row)?;
-        let stub = stub(&stored.bytes);
+        let sequence: i64 = row.try_get(0)?;
+        let record = sqlx::query("SELECT bytes FROM record WHERE account = $1 AND sequence = $2")
+            .bind(account)
+            .bind(sequence)
+            .fetch_one(&mut **transaction)
+            .await?;
+        let bytes: Vec<u8> = record.try_get(0)?;
+        let stub = stub(&bytes);
         let length = |bytes: &[u8]| i64::try_from(bytes.len()).unwrap_or(0);
-        freed = freed.saturating_add(length(&stored.bytes).saturating_sub(length(&stub)));
+        freed = freed.saturating_add(length(&bytes).saturating_sub(length(&stub)));
         sqlx::query(
             "UPDATE record SET is_stub = 1, bytes = $1 WHERE account = $2 AND sequence = $3",
         )
         .bind(stub)
         .bind(account)
-        .bind(stored.sequence)
+        .bind(sequence)
         .execute(&mut **transaction)
         .await?;
     }

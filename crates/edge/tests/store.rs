@@ -520,6 +520,28 @@ fn a_record_is_taken_only_if_it_is_the_next() {
 }
 
 #[test]
+fn an_answer_has_a_limit_and_the_rest_is_asked_for() {
+    each(|place| {
+        let (mut device, _) = place.account();
+        let (mut previous, text) = ([5; 32], vec![b'x'; 1_000_000]);
+        for sequence in 1..=7 {
+            let record = record(sequence, previous, &text);
+            assert_eq!(device.post("history/records", &record).status, 201);
+            previous = head(&record);
+        }
+        let first = device.get("history/records?after=0");
+        assert_eq!(first.number("subrosa-sequence"), 7);
+        // 4 MiB, and the record with which they are reached.
+        assert_eq!(parts(&first.body).len(), 5);
+        assert_eq!(parts(&device.get("history/records?after=5").body).len(), 2);
+        let export = device.get("account/export").body;
+        let records = export.split(|byte| *byte == b'\n');
+        let records = records.filter(|line| line.windows(8).any(|part| part == b"\"record\""));
+        assert_eq!(records.count(), 7);
+    });
+}
+
+#[test]
 fn an_account_has_a_limit() {
     for kind in databases() {
         let place = Place::with(kind, |config| config.limits.quota = 1000);
