@@ -111,6 +111,55 @@ test('a passkey that holds no key: this device and the code do, and it is said',
   await other.close();
 });
 
+test('a shared conversation opens with its link, and the key is not sent', async (place) => {
+  const one = await Device.open(place);
+  await one.signUp();
+  const answer = await one.askFor('What is the capital of France?');
+  await one.button('Share').click();
+  const link = await one.page.getByTestId('link').innerText();
+  const other = await Device.open(place);
+  await other.page.goto(link);
+  await other.page.reload();
+  await other.page.getByRole('heading', { name: 'What is the capital of France?' }).waitFor();
+  assert.equal(await other.page.getByTestId('assistant').locator('.text').innerText(), answer);
+  await accessible(other.page, 'shared');
+  const key = link.split('.').at(-1);
+  assert.ok(!place.seen.some((bytes) => bytes.includes(key) || bytes.includes(Buffer.from(key, 'hex'))), 'the key was sent');
+  await other.page.goto(`${link.slice(0, -1)}${link.endsWith('0') ? '1' : '0'}`);
+  await other.page.reload();
+  await refused(other, 'share-refused');
+  assert.deepEqual(other.errors, []);
+  await one.close();
+  await other.close();
+});
+
+test('conversations of other services are imported on this device, and exported with everything', async (place) => {
+  const device = await Device.open(place);
+  const words = await device.signUp();
+  const text = (role, words) => ({ author: { role }, content: { parts: [words] }, create_time: 1 });
+  const mapping = {
+    q: { parent: null, message: text('user', 'imported-question') },
+    a: { parent: 'q', message: text('assistant', 'imported-answer') },
+  };
+  const file = { name: 'conversations.json', mimeType: 'application/json', buffer: Buffer.from(JSON.stringify([{ title: 'Old', mapping }, {}])) };
+  await device.page.locator('input[type=file]').setInputFiles(file);
+  await device.page.getByText('Imported: 1/1; not read: 1').waitFor();
+  await device.page.getByRole('button', { name: 'Old', exact: true }).click();
+  await device.page.getByText('imported-answer').waitFor();
+  const [download] = await Promise.all([device.page.waitForEvent('download'), device.button('Export everything').click()]);
+  const exported = JSON.parse(readFileSync(await download.path(), 'utf8'));
+  assert.deepEqual(exported.conversations.map(({ title }) => title), ['Old']);
+  assert.match(exported.markdown[0], /imported-question/);
+  const other = await Device.open(place);
+  await other.recover(words);
+  await other.page.getByRole('button', { name: 'Old', exact: true }).waitFor();
+  assert.ok(!place.seen.some((bytes) => bytes.includes('imported-question')));
+  await device.page.locator('input[type=file]').setInputFiles({ ...file, buffer: Buffer.from('no JSON') });
+  await device.page.getByText('no export of ChatGPT or Claude').waitFor();
+  await device.close();
+  await other.close();
+});
+
 test('another answer is another version, and both stay', async (place) => {
   const device = await Device.open(place);
   await device.button('Chat without an account').click();

@@ -5,6 +5,7 @@ import { put, choose, EMPTY, visible, type Message, type Tree } from './chat/mes
 import { ask, type Turn } from './service/ask';
 import { forgetNode, verifiedNode, type Report } from './service/node';
 import { isBreach, OpenHistory } from './history/history';
+import type { Imported } from './history/import';
 import { fold, titleOf, type Conversation, type Conversations, type Note } from './history/conversations';
 
 /** What is known of the machine. It comes from the core only. */
@@ -109,6 +110,13 @@ class Session {
     await this.#keep(id, { v: 1, title });
   }
 
+  /** Keeps a conversation that came from elsewhere. */
+  async adopt({ title, messages }: Imported): Promise<void> {
+    const { id } = fresh();
+    await this.#history?.append(id, { v: 1, title });
+    for (const message of messages) await this.#history?.append(id, { v: 1, message });
+  }
+
   async delete(id: string): Promise<void> {
     if (this.open.id === id) this.start();
     await this.#history?.delete(id).catch(() => undefined);
@@ -120,8 +128,9 @@ class Session {
     const parent = instead ? instead.parent : (this.messages.at(-1)?.id ?? null);
     const isFirst = this.open.tree.messages.length === 0;
     const message: Message = { id: crypto.randomUUID(), parent, role: 'user', text, at: Date.now() };
-    if (isFirst) await this.#note({ v: 1, title: titleOf(text) });
-    await this.#note({ v: 1, message });
+    // Kept while the answer comes: nobody waits for the store.
+    if (isFirst) this.#note({ v: 1, title: titleOf(text) });
+    this.#note({ v: 1, message });
     await this.#answer(message.id);
   }
 
@@ -180,9 +189,9 @@ class Session {
     this.open = { ...this.open, tree: put(this.open.tree, message) };
   }
 
-  async #note(note: Note): Promise<void> {
+  #note(note: Note): void {
     this.open = fold(this.open, note);
-    await this.#keep(this.open.id, note);
+    void this.#keep(this.open.id, note);
   }
 
   async #keep(id: string, note: Note): Promise<void> {

@@ -83,6 +83,20 @@ export const words = {
     cancel: 'Cancel',
     incognito: 'Nothing is kept of this conversation.',
   },
+  shared: {
+    hint: 'Somebody shared this conversation. It was opened on this device; the key stands in the link only.',
+    opening: 'Shared conversation',
+    person: 'Person',
+    home: 'Begin a conversation of your own',
+    share: 'Share',
+    link: 'Whoever has this link reads the conversation as it is now, for 30 days.',
+  },
+  import: {
+    button: 'Import (ChatGPT, Claude)',
+    under: 'Imported',
+    failed: 'not read',
+    wrong: 'This file is no export of ChatGPT or Claude.',
+  },
   problems: {
     store: 'The store did something that it must not do',
     storeText: 'Nothing more is written or read. Keep a copy of what you see, and ask the operator.',
