@@ -62,10 +62,21 @@ function read(content: Uint8Array): Note | null {
 /** Newest first, and those that have the words in them. */
 export function list(all: Conversations, search: string): readonly Conversation[] {
   const wanted = search.trim().toLocaleLowerCase();
-  const has = (text: string) => text.toLocaleLowerCase().includes(wanted);
   return [...all.values()]
-    .filter(({ title, tree }) => !wanted || has(title) || tree.messages.some(({ text }) => has(text)))
+    .filter((conversation) => !wanted || textOf(conversation).includes(wanted))
     .sort((one, other) => other.at - one.at);
+}
+
+/** What is searched in: made once for each state of a conversation. */
+const texts = new WeakMap<Conversation, string>();
+
+function textOf(conversation: Conversation): string {
+  const known = texts.get(conversation);
+  if (known !== undefined) return known;
+  const { title, tree } = conversation;
+  const text = [title, ...tree.messages.map((message) => message.text)].join('\n').toLocaleLowerCase();
+  texts.set(conversation, text);
+  return text;
 }
 
 /** A name for a conversation that has none yet. */
