@@ -160,6 +160,59 @@ test('conversations of other services are imported on this device, and exported 
   await other.close();
 });
 
+test('a second passkey is added; a way in that was removed lets nobody in', async (place) => {
+  const one = await Device.open(place);
+  const words = await one.signUp();
+  await one.askFor('What is the capital of France?');
+  const other = await Device.open(place);
+  await other.recover(words);
+  await other.page.getByRole('button', { name: 'What is the capital of France?', exact: true }).waitFor();
+  await one.plugIn();
+  await one.button('Settings').click();
+  await one.button('Add a passkey').click();
+  await one.page.getByTestId('ways').locator('li').nth(2).waitFor();
+  assert.equal((await one.page.getByTestId('ways').innerText()).match(/Passkey/g).length, 2);
+  await accessible(one.page, 'settings');
+  // The second passkey is removed: all other sessions end, and what is written then is under new keys.
+  await one.page.getByTestId('ways').locator('li', { hasText: 'Passkey' }).getByRole('button', { name: 'Remove' }).click();
+  await one.page.getByTestId('ways').locator('li').nth(2).waitFor({ state: 'detached' });
+  await one.button('Close').click();
+  await one.askFor('What is the capital of Spain?');
+  await one.button('New conversation').click();
+  await one.askFor('What is the capital of Italy?');
+  const again = await Device.open(place);
+  await again.recover(words);
+  await again.page.getByRole('button', { name: 'What is the capital of Italy?', exact: true }).waitFor();
+  assert.equal((await again.conversations()).length, 2);
+  // The code is removed: it opens nothing any more.
+  await one.button('Settings').click();
+  await one.page.getByTestId('ways').locator('li', { hasText: 'Recovery code' }).getByRole('button', { name: 'Remove' }).click();
+  await one.page.getByTestId('ways').locator('li').nth(1).waitFor({ state: 'detached' });
+  const late = await Device.open(place);
+  await late.recover(words);
+  await refused(late, 'unauthorized');
+  for (const device of [one, other, again, late]) {
+    assert.deepEqual(device.errors, []);
+    await device.close();
+  }
+});
+
+test('an account that is deleted is gone', async (place) => {
+  const one = await Device.open(place);
+  const words = await one.signUp();
+  await one.askFor('What is the capital of France?');
+  await one.button('Settings').click();
+  await one.button('Delete the account').click();
+  await one.button('Create an account with a passkey').waitFor();
+  await one.button('Come in with a passkey').click();
+  await refused(one, 'unauthorized');
+  const other = await Device.open(place);
+  await other.recover(words);
+  await refused(other, 'unauthorized');
+  await one.close();
+  await other.close();
+});
+
 test('another answer is another version, and both stay', async (place) => {
   const device = await Device.open(place);
   await device.button('Chat without an account').click();

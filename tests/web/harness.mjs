@@ -128,6 +128,8 @@ export class Device {
         hasUserVerification: true, isUserVerified: true, hasPrf, automaticPresenceSimulation: true,
       },
     });
+    device.session = session;
+    device.page.on('dialog', (dialog) => dialog.accept());
     // What the PRF gave, so that a test can look for it where it must not be.
     await device.page.addInitScript(() => {
       window.prfOutputs = [];
@@ -141,6 +143,16 @@ export class Device {
     });
     await device.page.goto(place.url);
     return device;
+  }
+
+  /** One more authenticator, as a key that is plugged in. */
+  async plugIn() {
+    await this.session.send('WebAuthn.addVirtualAuthenticator', {
+      options: {
+        protocol: 'ctap2', ctap2Version: 'ctap2_1', transport: 'usb', hasResidentKey: true,
+        hasUserVerification: true, isUserVerified: true, hasPrf: true, automaticPresenceSimulation: true,
+      },
+    });
   }
 
   button(name) {

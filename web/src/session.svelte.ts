@@ -4,7 +4,7 @@ import { Problem, problem } from './core';
 import { put, choose, EMPTY, visible, type Message, type Tree } from './chat/message-tree';
 import { ask, type Turn } from './service/ask';
 import { forgetNode, verifiedNode, type Report } from './service/node';
-import { isBreach, OpenHistory } from './history/history';
+import { isBreach, OpenHistory, type Way } from './history/history';
 import type { Imported } from './history/import';
 import { fold, titleOf, type Conversation, type Conversations, type Note } from './history/conversations';
 
@@ -30,6 +30,9 @@ class Session {
   /** Receipts of answers of this page, by message. */
   receipts = $state.raw<ReadonlyMap<string, Uint8Array>>(new Map());
   isKept = $state(false);
+
+  /** The ways into the account. */
+  ways = $state.raw<readonly Way[]>([]);
 
   #history: OpenHistory | undefined;
   #stop: AbortController | undefined;
@@ -79,6 +82,7 @@ class Session {
       throw error;
     }
     this.isKept = true;
+    this.ways = this.#history.ways();
     this.screen = 'chat';
     void this.check();
   }
@@ -87,6 +91,16 @@ class Session {
   lock(): void {
     this.#history?.close();
     location.reload();
+  }
+
+  async addPasskey(): Promise<void> {
+    await this.#history?.addPasskey().catch(() => undefined);
+    this.ways = this.#history?.ways() ?? [];
+  }
+
+  async removeWay(slot: string): Promise<void> {
+    await this.#history?.remove(slot).catch(() => undefined);
+    this.ways = this.#history?.ways() ?? [];
   }
 
   start(): void {

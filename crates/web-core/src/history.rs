@@ -1,8 +1,8 @@
 //! A person's account and history.
 
 use subrosa_vault::{
-    Account, Entry, History, ObjectId, ObjectKind, Pin, RecordHeader, RecoveryCode, ShareKey,
-    SlotId, SlotSecret, Stub, Write,
+    Account, Entry, History, HistoryError, ObjectId, ObjectKind, Pin, RecordHeader, RecoveryCode,
+    ShareKey, SlotId, SlotSecret, Stub, Write,
 };
 use wasm_bindgen::prelude::wasm_bindgen;
 use zeroize::Zeroizing;
@@ -41,6 +41,7 @@ pub struct Chronicle {
 #[wasm_bindgen]
 pub struct Contents {
     entries: Vec<Entry>,
+    needs_roster: bool,
 }
 
 /// What a passkey's PRF is asked for (`eval.first`).
@@ -274,7 +275,10 @@ impl Chronicle {
         let (history, entries) = History::begin(&member.account, &[member.pin], manifest, records)?;
         Ok(Begun {
             chronicle: Self { history },
-            contents: Contents { entries },
+            contents: Contents {
+                entries,
+                needs_roster: false,
+            },
         })
     }
 
@@ -293,18 +297,29 @@ impl Chronicle {
             .parse()
             .map_err(|_| Failure::new("history-malformed", "the store named no newest record"))?;
         self.history.check_newest(newest)?;
-        let mut entries = Vec::new();
+        let (mut entries, mut needs_roster) = (Vec::new(), false);
         for (is_stub, bytes) in split(parts)? {
             if is_stub {
                 self.history.accept_stub(&Stub::parse(bytes)?)?;
-            } else {
-                entries.push(self.history.accept(&member.account, bytes)?);
+                continue;
+            }
+            match self.history.accept(&member.account, bytes) {
+                Ok(entry) => entries.push(entry),
+                // Another device has removed a slot. What came before is not lost.
+                Err(HistoryError::Epoch(_)) => {
+                    needs_roster = true;
+                    break;
+                }
+                Err(error) => return Err(error.into()),
             }
         }
         if self.history.pin().sequence >= newest {
             self.history.check_followed()?;
         }
-        Ok(Contents { entries })
+        Ok(Contents {
+            entries,
+            needs_roster,
+        })
     }
 
     /// Takes this device's own record, which the store has taken.
@@ -389,6 +404,7 @@ impl Begun {
     pub fn contents(&mut self) -> Contents {
         Contents {
             entries: core::mem::take(&mut self.contents.entries),
+            needs_roster: false,
         }
     }
 
@@ -406,6 +422,13 @@ impl Contents {
     #[must_use]
     pub fn length(&self) -> usize {
         self.entries.len()
+    }
+
+    /// Whether what follows is under a newer key: read the list of slots, then go on.
+    #[wasm_bindgen(getter, js_name = needsRoster)]
+    #[must_use]
+    pub fn needs_roster(&self) -> bool {
+        self.needs_roster
     }
 
     /// The object of one, in hexadecimal.

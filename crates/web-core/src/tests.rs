@@ -62,6 +62,48 @@ fn a_history_is_written_on_one_device_and_read_on_another() {
 }
 
 #[test]
+fn a_device_goes_on_after_another_one_removed_a_slot() {
+    let passkey = Secret::passkey(vec![1; 32]).unwrap();
+    let member = Member::create(&passkey).unwrap().taken();
+    let mut one = Chronicle::empty(&member);
+    let words = new_recovery_words();
+    let recovery = Secret::recovery(&words).unwrap();
+    let added = member.add_slot(&recovery, &one).unwrap();
+    let (by_code, roster) = (added.locked().unwrap(), added.roster());
+    let member = added.taken();
+    let added = member
+        .add_slot(&Secret::device(vec![3; 32]).unwrap(), &one)
+        .unwrap();
+    let (device_slot, newer) = (added.slot().unwrap(), added.roster());
+    let member = added.taken();
+    let mut other = Member::unlock(&by_code, &recovery, &roster).unwrap();
+    let object = "11".repeat(16);
+    let first = one
+        .seal(&member, "append", &object, b"before".to_vec())
+        .unwrap();
+    one.accept_own(&member, &first).unwrap();
+    let removed = member.remove_slot(&device_slot, &one).unwrap();
+    assert!(removed.locked().is_none());
+    let newest = removed.roster();
+    let member = removed.taken();
+    let second = one
+        .seal(&member, "append", &object, b"after".to_vec())
+        .unwrap();
+    one.accept_own(&member, &second).unwrap();
+    let mut read = Chronicle::empty(&other);
+    let contents = read
+        .accept(&other, &parts(&[first, second.clone()]), "2")
+        .unwrap();
+    assert_eq!((contents.length(), contents.needs_roster()), (1, true));
+    other.refresh(&newer).unwrap();
+    other.refresh(&newest).unwrap();
+    let contents = read.accept(&other, &parts(&[second]), "2").unwrap();
+    assert_eq!((contents.length(), contents.needs_roster()), (1, false));
+    assert_eq!(contents.content(0).unwrap(), b"after");
+    assert_eq!(other.slots().lines().count(), 2);
+}
+
+#[test]
 fn what_is_no_secret_or_name_is_refused() {
     assert_eq!(code(Secret::passkey(vec![1; 31])), "slot-refused");
     assert_eq!(code(Secret::recovery("one two")), "recovery-code-wrong");

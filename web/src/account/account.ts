@@ -74,6 +74,22 @@ export async function addPasskey(member: Member, chronicle: Chronicle): Promise<
   });
 }
 
+/** Removes a way in: the list of slots first, so that whoever had it is not sent the new keys, then its locked key and its passkey at the store. */
+export async function removeWay(member: Member, chronicle: Chronicle, slot: string): Promise<Member> {
+  return named(async () => {
+    const change = member.removeSlot(slot, chronicle);
+    await put(change, {});
+    await ask('DELETE', `slots/${slot}`);
+    return change.taken();
+  });
+}
+
+/** Deletes the account and everything that the store has of it. */
+export async function deleteAccount(): Promise<void> {
+  const { account } = json<{ account: string }>(await ask('GET', 'account'));
+  await ask('DELETE', 'account', { headers: { 'subrosa-confirm': account } });
+}
+
 /** Ends the session. What was open is gone with the page. */
 export async function leave(): Promise<void> {
   await ask('POST', 'logout');

@@ -1,5 +1,6 @@
 /** Following and writing a history. Everything that the store says is checked by the core before it is believed. */
 import { Chronicle, Problem, problem, type Contents, type Member } from '../core';
+import { addPasskey, removeWay } from '../account/account';
 import { ask } from '../account/store';
 import { apply, write, type Conversations, type Note } from './conversations';
 
@@ -23,6 +24,13 @@ export function isBreach({ code }: Problem): boolean {
   return BREACHES.has(code);
 }
 
+/** A way into the account: 1 a passkey, 2 a recovery code, 3 a device. */
+export interface Way {
+  readonly slot: string;
+  readonly kind: '1' | '2' | '3';
+  readonly isOwn: boolean;
+}
+
 /** A history that is open. */
 export class OpenHistory {
   /** Work that is under way: one thing after the other. */
@@ -31,8 +39,8 @@ export class OpenHistory {
   #broken: Problem | undefined;
 
   private constructor(
-    readonly member: Member,
-    readonly chronicle: Chronicle,
+    private member: Member,
+    private readonly chronicle: Chronicle,
     private conversations: Conversations,
     private readonly show: (conversations: Conversations) => void,
     private readonly fail: (problem: Problem) => void,
@@ -65,6 +73,32 @@ export class OpenHistory {
   /** Deletes a conversation. */
   delete(conversation: string): Promise<void> {
     return this.#write('delete', conversation, new Uint8Array());
+  }
+
+  /** The ways into the account. */
+  ways(): readonly Way[] {
+    const own = this.member.slot();
+    return this.member
+      .slots()
+      .split('\n')
+      .map((line) => {
+        const [slot = '', kind = ''] = line.split(' ');
+        return { slot, kind: kind as Way['kind'], isOwn: slot === own };
+      });
+  }
+
+  /** Makes one more passkey that leads into the account. */
+  addPasskey(): Promise<void> {
+    return this.#next(async () => {
+      this.member = await addPasskey(this.member, this.chronicle);
+    });
+  }
+
+  /** Removes a way in. What is written from now on has new keys. */
+  remove(slot: string): Promise<void> {
+    return this.#next(async () => {
+      this.member = await removeWay(this.member, this.chronicle, slot);
+    });
   }
 
   /** Stops following. */
@@ -102,9 +136,15 @@ export class OpenHistory {
       const answer = await ask('GET', `history/records?after=${before}`);
       const newest = answer.headers.get('subrosa-sequence') ?? '';
       const contents = this.chronicle.accept(this.member, answer.bytes, newest);
+      const needsRoster = contents.needsRoster;
       this.conversations = read(this.conversations, contents);
       this.show(this.conversations);
       if (BigInt(this.chronicle.sequence()) >= BigInt(newest)) return;
+      if (needsRoster) {
+        const version = this.member.rosterVersion();
+        this.member.refresh((await ask('GET', 'roster')).bytes);
+        if (this.member.rosterVersion() !== version) continue;
+      }
       // Otherwise it would go on for ever.
       if (this.chronicle.sequence() === before) throw new Problem('history-incomplete', 'The store keeps records back.');
     }
