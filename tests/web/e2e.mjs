@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { axeSource, Device, Place } from './harness.mjs';
+import { LoggedPlace } from './logged.mjs';
 
 const [out, only = ''] = process.argv.slice(2);
 const wanted = new RegExp(only);
@@ -12,7 +13,8 @@ const shots = join(out, 'screenshots');
 mkdirSync(shots, { recursive: true });
 
 const tests = [];
-const test = (name, work) => tests.push({ name, work });
+/** A test with each database, or once with a transparency log. */
+const test = (name, work, needs = 'store') => tests.push({ name, work, needs });
 
 async function refused(device, code) {
   const problem = device.page.locator('[data-testid=breach], [data-testid=problem]').filter({ hasText: code });
@@ -424,32 +426,104 @@ test('a keyboard alone is enough: account, chat, panel', async (place) => {
   await device.close();
 });
 
+test('a log: nothing is sent before the directory is in it, and what was seen of it is kept', async (place) => {
+  const device = await Device.open(place);
+  await device.button('Chat without an account').click();
+  await device.page.locator('[data-testid=badge][data-kind=refused]').waitFor();
+  await device.page.getByTestId('badge').click();
+  await device.page.getByTestId('verdict').filter({ hasText: 'directory-not-logged' }).waitFor();
+  await device.button('Close').click();
+  assert.ok(await device.button('Send').isDisabled());
+  await place.list();
+  await device.page.getByTestId('badge').click();
+  await device.button('Check again').click();
+  await device.page.getByTestId('verdict').filter({ hasText: 'NOT PROTECTED (development)' }).waitFor();
+  await device.button('Close').click();
+  assert.match(await device.askFor('Hello there'), /Hello there/);
+  const seen = await device.page.evaluate(
+    () =>
+      new Promise((resolve, reject) => {
+        const opened = indexedDB.open('subrosa');
+        opened.onerror = () => reject(opened.error);
+        opened.onsuccess = () => {
+          const got = opened.result.transaction('log').objectStore('log').get('seen');
+          got.onsuccess = () => resolve(got.result);
+        };
+      }),
+  );
+  assert.match(JSON.parse(seen).logs['example.com/log'], /^example.com\/log\n3\n/);
+  assert.ok(!seen.includes('Hello'));
+  assert.deepEqual(device.errors, []);
+  await device.close();
+}, 'log');
+
+test('a log that has grown is followed by its tiles, and one that has forked is shown red with its two notes', async (place) => {
+  const device = await Device.open(place);
+  await device.button('Chat without an account').click();
+  await device.page.locator('[data-testid=badge][data-kind=development]').waitFor();
+  await place.grow();
+  place.lie(/\/log\/tile\//, { path: () => '/subrosa/v1/log/tile/0/999' });
+  await device.page.reload();
+  await device.button('Chat without an account').click();
+  await device.page.locator('[data-testid=badge][data-kind=network]').waitFor();
+  assert.ok(await device.button('Send').isDisabled());
+  place.honest();
+  await device.page.reload();
+  await device.button('Chat without an account').click();
+  await device.page.locator('[data-testid=badge][data-kind=development]').waitFor();
+  assert.ok(place.seen.some((bytes) => bytes.includes('/subrosa/v1/log/tile/0/000.p/')));
+  await place.fork();
+  await device.page.reload();
+  await device.button('Chat without an account').click();
+  await device.page.locator('[data-testid=badge][data-kind=refused]').waitFor();
+  await device.page.getByTestId('badge').click();
+  await device.page.getByTestId('verdict').filter({ hasText: /log-(forked|rolled-back)/ }).waitFor();
+  const download = device.page.waitForEvent('download');
+  await device.button('Save what contradicts itself').click();
+  const both = JSON.parse(readFileSync(await (await download).path(), 'utf8'));
+  assert.match(both.seen, /^example.com\/log\n/);
+  assert.match(both.refused, /^example.com\/log\n/);
+  assert.notEqual(both.seen, both.refused);
+  await accessible(device.page, 'contradiction');
+  assert.deepEqual(device.errors, []);
+  await device.close();
+}, 'log');
+
 const databases = [['SQLite', null]];
 if (process.env.SUBROSA_POSTGRES) databases.push(['Postgres', process.env.SUBROSA_POSTGRES]);
 else if (process.env.CI === 'true') throw new Error('SUBROSA_POSTGRES names no database');
 const results = [];
+
+async function attempt(place, database, { name: what, work }) {
+  place.seen.length = 0;
+  place.honest();
+  const began = performance.now();
+  try {
+    await work(place);
+    results.push({ what, database, passed: true });
+    console.log(`✓ ${database}: ${what} (${((performance.now() - began) / 1000).toFixed(1)} s)`);
+  } catch (error) {
+    results.push({ what, database, passed: false });
+    console.log(`✗ ${database}: ${what}\n${error.stack}`);
+  }
+}
+
 for (const [name, url] of databases) {
   for (const engine of ['demo', 'echo']) {
     // What only the browser does is tried with one database.
     const again = (one) => !url || !/accessible|keyboard|pictures|evidence|cut off|another answer|PRF/.test(one.name);
-    const chosen = tests.filter((one) => (one.name.includes('pictures') ? 'echo' : 'demo') === engine && wanted.test(one.name) && again(one));
+    const chosen = tests.filter((one) => one.needs === 'store' && (one.name.includes('pictures') ? 'echo' : 'demo') === engine && wanted.test(one.name) && again(one));
     if (chosen.length === 0) continue;
     const place = await Place.start(url, engine);
-    for (const { name: what, work } of chosen) {
-      place.seen.length = 0;
-      place.honest();
-      const began = performance.now();
-      try {
-        await work(place);
-        results.push({ what, database: name, passed: true });
-        console.log(`✓ ${name}: ${what} (${((performance.now() - began) / 1000).toFixed(1)} s)`);
-      } catch (error) {
-        results.push({ what, database: name, passed: false });
-        console.log(`✗ ${name}: ${what}\n${error.stack}`);
-      }
-    }
+    for (const one of chosen) await attempt(place, name, one);
     await place.stop();
   }
+}
+const chosen = tests.filter(({ name, needs }) => needs === 'log' && wanted.test(name));
+if (chosen.length > 0) {
+  const place = await LoggedPlace.start();
+  for (const one of chosen) await attempt(place, 'log', one);
+  await place.stop();
 }
 writeFileSync(join(out, 'results.json'), JSON.stringify(results, null, 2));
 const failed = results.filter(({ passed }) => !passed).length;

@@ -30,11 +30,7 @@ export class Place {
     const place = new Place();
     place.folder = mkdtempSync(join(tmpdir(), 'subrosa-web-'));
     const [inner, outer] = [await freePort(), await freePort()];
-    place.lies = [];
-    place.seen = [];
-    place.server = createServer((incoming, outgoing) => place.pass(incoming, outgoing, inner, outer));
-    await new Promise((resolve) => place.server.listen(outer, '127.0.0.1', resolve));
-    place.url = `http://localhost:${outer}`;
+    await place.front(inner, outer);
     place.child = spawn(
       'scripts/try-web',
       ['--port', String(inner), '--origin', place.url, '--folder', place.folder, '--engine', engine, ...(database ? ['--database', database] : [])],
@@ -46,8 +42,17 @@ export class Place {
     throw new Error('the service did not start');
   }
 
+  /** Listens before the edge. */
+  async front(inner, outer) {
+    this.lies = [];
+    this.seen = [];
+    this.server = createServer((incoming, outgoing) => this.pass(incoming, outgoing, inner));
+    await new Promise((resolve) => this.server.listen(outer, '127.0.0.1', resolve));
+    this.url = `http://localhost:${outer}`;
+  }
+
   /** Passes a request on, as a store and a server could that lie. The edge is told the origin that it knows. */
-  pass(incoming, outgoing, inner, outer) {
+  pass(incoming, outgoing, inner) {
     const body = [];
     incoming.on('data', (bytes) => body.push(bytes));
     incoming.on('end', () => {
@@ -87,9 +92,14 @@ export class Place {
     this.lies = [];
   }
 
-  async stop() {
+  /** Ends the programs. */
+  async end() {
     this.child.kill('SIGTERM');
     await new Promise((resolve) => this.child.on('exit', resolve));
+  }
+
+  async stop() {
+    await this.end();
     this.server.closeAllConnections();
     await new Promise((resolve) => this.server.close(resolve));
     rmSync(this.folder, { recursive: true, force: true });

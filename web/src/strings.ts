@@ -34,6 +34,8 @@ export const words = {
     title: 'What was checked',
     again: 'Check again',
     save: 'Save evidence',
+    conflict: 'The transparency log has contradicted itself. The two signed notes prove it to anybody: keep them, and show them to others.',
+    saveConflict: 'Save what contradicts itself',
     close: 'Close',
     machine: 'Machine and release',
     checks: 'Every check',

@@ -30,6 +30,7 @@ use sha2::{Digest as _, Sha256, Sha384};
 use subrosa_attest::development::Root;
 use subrosa_attest::{Measurement, UnixSeconds};
 use subrosa_channel::absent_weights;
+use subrosa_web_core::{Failure, Verifier};
 use support::running::Running;
 use support::{Home, Outcome, enclave_is_built};
 
@@ -386,6 +387,28 @@ impl Place {
         self.chat_by(world, &self.policy(world))
     }
 
+    /// What the core of the web application says of the node: what is seen then, or why it is refused. It gets the tiles of a log
+    /// only if `tiles` says so.
+    fn browse(&self, world: &World, seen: &str, tiles: bool) -> Result<String, Failure> {
+        let root = std::fs::read_to_string(self.home.path().join("root-public.json")).unwrap();
+        let verifier = Verifier::development(&self.policy(world), &root, "localhost")?;
+        let at = |path: &str| get(&format!("{}/subrosa/v1/{path}", world.node.url));
+        let directory = at("directory").unwrap();
+        let listing = verifier.listing(&directory, at("directory/proof"))?;
+        let name = listing.bundle(0).unwrap();
+        let bundle = at(&format!("bundles/{name}")).unwrap();
+        let now = f64::from(u32::try_from(now()).unwrap());
+        let mut inquiry = verifier.inquire(&listing, 0, &bundle, seen, now)?;
+        while let Some(tile) = inquiry.tile() {
+            let bytes = get(&format!("{}/{tile}", world.log.line)).unwrap();
+            inquiry.add(if tiles { &bytes } else { &[1] });
+        }
+        let judged = inquiry.judge()?;
+        let seen = judged.seen().unwrap();
+        assert!(judged.node().report().contains("\"development\""));
+        Ok(seen)
+    }
+
     fn state(&self) -> std::path::PathBuf {
         self.home.path().join(".local/state/subrosa")
     }
@@ -419,6 +442,10 @@ fn accepted(outcome: &Outcome) {
     assert!(outcome.stdout.contains("Hello there"), "{outcome:#?}");
 }
 
+fn get(url: &str) -> Option<Vec<u8>> {
+    ureq::get(url).call().ok()?.body_mut().read_to_vec().ok()
+}
+
 fn refused(outcome: &Outcome, code: &str) {
     assert_eq!(outcome.exit, Some(3), "{outcome:#?}");
     assert!(outcome.stdout.is_empty(), "{outcome:#?}");
@@ -445,6 +472,35 @@ fn a_logged_node_is_accepted_and_what_was_seen_is_kept() {
 }
 
 #[test]
+fn a_browser_follows_the_log_as_it_grows() {
+    if !enclave_is_built() {
+        return;
+    }
+    let place = Place::new();
+    let world = place.run(&Plan::default());
+    let seen = place.browse(&world, "", true).unwrap();
+    assert!(seen.contains("example.com/log\\n3\\n"), "{seen}");
+    drop(world);
+    let witnesses = place.witnesses("w");
+    place.add("log", &["machines.note"]);
+    let log = place.serve_log("log");
+    place.staple(&log, "0", "3", None);
+    let world = World {
+        _witnesses: witnesses,
+        log,
+        node: place.start_node(),
+    };
+    place.list(&world, "0", "3");
+    let failure = place.browse(&world, &seen, false).unwrap_err();
+    assert_eq!(failure.code(), "log-not-continued");
+    assert!(failure.conflict().is_some());
+    let grown = place.browse(&world, &seen, true).unwrap();
+    assert!(grown.contains("example.com/log\\n5\\n"), "{grown}");
+    let failure = place.browse(&world, "{}", true).unwrap_err();
+    assert_eq!(failure.code(), "log-state");
+}
+
+#[test]
 fn a_directory_that_is_not_in_the_log_is_refused() {
     if !enclave_is_built() {
         return;
@@ -452,6 +508,8 @@ fn a_directory_that_is_not_in_the_log_is_refused() {
     let place = Place::new();
     let world = place.run_unlisted(&Plan::default());
     refused(&place.chat(&world), "directory-not-logged");
+    let failure = place.browse(&world, "", true).unwrap_err();
+    assert_eq!(failure.code(), "directory-not-logged");
     place.list(&world, "0", "1");
     accepted(&place.chat(&world));
 }
@@ -598,4 +656,9 @@ fn a_forked_log_is_refused_and_both_checkpoints_are_kept() {
         assert!(note.starts_with("example.com/log\n3\n"), "{note}");
     }
     assert_ne!(both["seen"], both["refused"]);
+    let seen = std::fs::read_to_string(place.state().join("logs.json")).unwrap();
+    let failure = place.browse(&world, &seen, true).unwrap_err();
+    assert_eq!(failure.code(), "log-forked");
+    let shown: Value = serde_json::from_str(&failure.conflict().unwrap()).unwrap();
+    assert_eq!(shown, both);
 }

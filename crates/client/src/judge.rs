@@ -4,16 +4,15 @@
 //! bundle, directory ──judge──▶ what of the log is shown ──tiles──▶ proofs ──judge with what was seen──▶ kept ──▶ VerifiedNode
 //! ```
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use subrosa_attest::appraisal::{History, Presented, PresentedDirectory};
+use subrosa_attest::appraisal::PresentedDirectory;
 use subrosa_attest::policy::LogRules;
 use subrosa_attest::{Bundle, Policy, UnixSeconds};
-use subrosa_translog::{ConsistencyProofs, DeviceState, Timestamp};
 
 use crate::config::Timeouts;
 use crate::error::Error;
+use crate::inquiry::Inquiry;
 use crate::log::{LogHistory, LogReader};
 use crate::node::{Refusal, VerifiedNode};
 use crate::trust::Trust;
@@ -66,40 +65,27 @@ impl Judge {
         let Some(log) = &self.log else {
             return Ok(VerifiedNode::judge(bundle, &self.policy, &self.trust, now)?);
         };
-        let now = later(now, &self.history.read()?);
-        let judge = |history: Option<History<'_>>| {
-            let presented = Presented {
-                directory: Some(directory),
-                history,
-            };
-            let (policy, trust) = (&self.policy, &self.trust);
-            VerifiedNode::judge_presented(bundle.clone(), &presented, policy, trust, now)
-        };
-        // Nothing is fetched because of a node that is refused anyway.
-        let findings = judge(None)?.appraisal().log().clone();
-        let (mut asked, mut proofs) = (BTreeSet::new(), ConsistencyProofs::new());
+        let seen = self.history.read()?;
+        let (policy, trust) = (&self.policy, &self.trust);
+        let inquiry = Inquiry::new(bundle, directory, policy, trust, now, &seen)?;
+        // On the heap: it would make every future that waits for a node large.
+        let mut inquiry = Box::new(inquiry);
         let mut attempts = ATTEMPTS;
         loop {
-            let mut steps = findings.steps(&self.history.read()?);
-            steps.retain(|step| !asked.contains(step));
+            let steps = inquiry.steps(&self.history.read()?);
             let fetched = log.proofs(&steps).await;
-            proofs.extend(fetched.map_err(|error| self.unreachable(error))?);
-            asked.extend(steps);
+            let proofs = fetched.map_err(|error| self.unreachable(error))?;
+            inquiry.add(steps, proofs);
             attempts = attempts.saturating_sub(1);
             let judged = self.history.update(|state| {
                 // Another program may have seen more of the log meanwhile.
-                let is_asked = findings
-                    .steps(state)
-                    .iter()
-                    .all(|step| asked.contains(step));
-                if !is_asked && attempts > 0 {
+                if !inquiry.steps(state).is_empty() && attempts > 0 {
                     return (None, None);
                 }
-                let proofs = &proofs;
-                let judged = judge(Some(History { state, proofs }));
-                let after = judged.as_ref().ok().map(VerifiedNode::appraisal);
-                let after = after.and_then(|appraisal| appraisal.log().state().cloned());
-                (Some(judged), after)
+                match inquiry.judge(state) {
+                    Ok((node, after)) => (Some(Ok(node)), after),
+                    Err(refusal) => (Some(Err(refusal)), None),
+                }
             })?;
             if let Some(judged) = judged {
                 return judged.map_err(|refusal| self.kept(refusal));
@@ -129,25 +115,5 @@ impl Judge {
     }
 }
 
-/// The time by the clock, but never before what witnesses have signed.
-fn later(now: UnixSeconds, seen: &DeviceState) -> UnixSeconds {
-    UnixSeconds::new(seen.not_before(Timestamp::new(now.get())).get())
-}
-
 /// How often proofs are fetched where other programs see more of the log at the same time.
 const ATTEMPTS: u8 = 3;
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
-
-    use super::*;
-
-    #[test]
-    fn a_clock_behind_what_witnesses_have_signed_is_not_believed() {
-        let seen = r#"{"schema":2,"latest":9,"logs":{},"minimum-sequences":{},"roster-sequences":{},"directories":{}}"#;
-        let seen = DeviceState::parse(seen).unwrap();
-        assert_eq!(later(UnixSeconds::new(5), &seen), UnixSeconds::new(9));
-        assert_eq!(later(UnixSeconds::new(10), &seen), UnixSeconds::new(10));
-    }
-}

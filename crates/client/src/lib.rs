@@ -13,7 +13,7 @@
 //! [`proxy`] offers the same to applications that speak the APIs of OpenAI or Anthropic.
 //!
 //! Read the modules in this order: [`ServiceUrl`], [`Config`], [`Client`], [`VerifiedNode`],
-//! [`LogHistory`], [`Exchange`], [`EventStream`], [`receipt`], [`proxy`].
+//! [`Inquiry`], [`LogHistory`], [`Exchange`], [`EventStream`], [`receipt`], [`proxy`].
 
 #![expect(clippy::doc_markdown, reason = "OpenAI is a name, not code")]
 
@@ -30,6 +30,7 @@ mod directory;
 mod error;
 #[cfg(feature = "network")]
 mod exchange;
+mod inquiry;
 #[cfg(feature = "network")]
 mod judge;
 #[cfg(feature = "network")]
@@ -61,6 +62,7 @@ pub use directory::{Directory, DirectoryError, Entry};
 pub use error::{Error, Stage};
 #[cfg(feature = "network")]
 pub use exchange::{Exchange, WholeAnswer};
+pub use inquiry::Inquiry;
 #[cfg(feature = "network")]
 pub use log::{HistoryError, LogHistory, ReleaseRefused};
 pub use node::{Refusal, RefusalReason, VerifiedNode};

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use axum::http::Uri;
+use axum::http::uri::{Authority, Scheme};
 use thiserror::Error;
 
 /// What an operator sets.
@@ -19,7 +20,9 @@ pub struct Config {
     /// The address that people see.
     pub origin: Origin,
     /// The node that exchanges are passed to, such as `http://127.0.0.1:8788`.
-    pub node: Option<Uri>,
+    pub node: Option<Address>,
+    /// The transparency log whose tiles pages ask for.
+    pub log: Option<Address>,
     /// The folder of the web application.
     pub web: Option<PathBuf>,
     /// What one account may have.
@@ -49,6 +52,7 @@ impl Config {
             database,
             origin,
             node: None,
+            log: None,
             web: None,
             limits: Limits::default(),
         }
@@ -63,10 +67,46 @@ pub struct Origin {
     is_secure: bool,
 }
 
+/// The address of another server: `http://HOST[:PORT][/PATH]`, or the same with `https`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Address {
+    pub(crate) scheme: Scheme,
+    pub(crate) authority: Authority,
+    /// Without a slash at its end.
+    pub(crate) prefix: String,
+}
+
+impl FromStr for Address {
+    type Err = ConfigError;
+
+    fn from_str(text: &str) -> Result<Self, ConfigError> {
+        let parts = Uri::from_str(text)
+            .map_err(|_| ConfigError::Address)?
+            .into_parts();
+        let (Some(scheme), Some(authority)) = (parts.scheme, parts.authority) else {
+            return Err(ConfigError::Address);
+        };
+        let path = parts.path_and_query.ok_or(ConfigError::Address)?;
+        let is_known = scheme == Scheme::HTTP || scheme == Scheme::HTTPS;
+        if !is_known || path.query().is_some() || text.contains(['@', '#']) {
+            return Err(ConfigError::Address);
+        }
+        let prefix = path.path().trim_end_matches('/').to_owned();
+        Ok(Self {
+            scheme,
+            authority,
+            prefix,
+        })
+    }
+}
+
 /// Why a setting is not accepted.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 #[non_exhaustive]
 pub enum ConfigError {
+    /// The address of a server is not one.
+    #[error("an address is http://HOST[:PORT][/PATH], or the same with https")]
+    Address,
     /// The origin is not one, or not safe.
     #[error("an origin is https://HOST[:PORT], or http://localhost[:PORT] for trying")]
     Origin,
@@ -150,6 +190,32 @@ mod tests {
             "ftp://localhost",
         ] {
             assert_eq!(wrong.parse::<Origin>(), Err(ConfigError::Origin), "{wrong}");
+        }
+    }
+    #[test]
+    fn an_address_is_of_a_server_and_may_have_a_path() {
+        let address: Address = "https://log.example/2026/".parse().unwrap();
+        assert_eq!(address.authority, "log.example");
+        assert_eq!(address.prefix, "/2026");
+        let address: Address = "http://127.0.0.1:8788".parse().unwrap();
+        assert_eq!(
+            (address.scheme, address.prefix),
+            (Scheme::HTTP, String::new())
+        );
+        for wrong in [
+            "",
+            "log.example",
+            "/x",
+            "ftp://log.example",
+            "http://you@log.example",
+            "http://log.example/?x",
+            "http://log.example/#x",
+        ] {
+            assert_eq!(
+                wrong.parse::<Address>(),
+                Err(ConfigError::Address),
+                "{wrong}"
+            );
         }
     }
 }

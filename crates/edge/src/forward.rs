@@ -1,12 +1,14 @@
-//! The way to the node: sealed bytes, passed on as they are.
+//! The way to the node and to the log: bytes that devices verify, passed on as they are.
 
 use axum::body::Body;
-use axum::http::uri::{PathAndQuery, Scheme};
+use axum::http::uri::{Authority, PathAndQuery, Scheme};
 use axum::http::{HeaderMap, HeaderName, Request, Response, Uri, header};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 
+use crate::config::Address;
 use crate::error::Problem;
 
 /// What a node needs to see of a request, and a device of an answer. Everything else stays here: addresses, cookies, browsers' names.
@@ -17,30 +19,47 @@ const PASSED: [HeaderName; 4] = [
     header::RETRY_AFTER,
 ];
 
-/// A node that sealed bytes are passed to.
+/// A server that requests are passed on to.
 #[derive(Clone)]
-pub(crate) struct Node {
-    uri: Uri,
-    client: Client<HttpConnector, Body>,
+pub(crate) struct Upstream {
+    scheme: Scheme,
+    authority: Authority,
+    /// Path before every other, without a slash at its end.
+    prefix: String,
+    client: Client<HttpsConnector<HttpConnector>, Body>,
 }
 
-impl Node {
-    pub(crate) fn new(uri: Uri) -> Self {
+impl Upstream {
+    pub(crate) fn new(address: &Address) -> Self {
+        let connector = HttpsConnectorBuilder::new()
+            .with_webpki_roots()
+            .https_or_http()
+            .enable_http1()
+            .build();
         Self {
-            uri,
-            client: Client::builder(TokioExecutor::new()).build_http(),
+            scheme: address.scheme.clone(),
+            authority: address.authority.clone(),
+            prefix: address.prefix.clone(),
+            client: Client::builder(TokioExecutor::new()).build(connector),
         }
     }
 
-    pub(crate) async fn pass(&self, request: Request<Body>) -> Result<Response<Body>, Problem> {
+    /// Passes a request on, to this path there.
+    pub(crate) async fn pass(
+        &self,
+        request: Request<Body>,
+        path: &str,
+    ) -> Result<Response<Body>, Problem> {
         let (parts, body) = request.into_parts();
-        let path = PathAndQuery::try_from(parts.uri.path()).map_err(|_| Problem::NotFound)?;
-        let mut uri = self.uri.clone().into_parts();
-        uri.scheme = Some(Scheme::HTTP);
-        uri.path_and_query = Some(path);
+        let path = PathAndQuery::try_from(format!("{}{path}", self.prefix));
+        let uri = Uri::builder()
+            .scheme(self.scheme.clone())
+            .authority(self.authority.clone())
+            .path_and_query(path.map_err(|_| Problem::NotFound)?)
+            .build();
         let mut request = Request::new(body);
         *request.method_mut() = parts.method;
-        *request.uri_mut() = Uri::from_parts(uri).map_err(|_| Problem::NotFound)?;
+        *request.uri_mut() = uri.map_err(|_| Problem::NotFound)?;
         *request.headers_mut() = passed(&parts.headers);
         let answer = self.client.request(request).await;
         let answer = answer.map_err(|_| Problem::Unavailable)?;

@@ -23,6 +23,6 @@ mod service;
 mod session;
 mod store;
 
-pub use config::{Config, ConfigError, Limits, Origin};
+pub use config::{Address, Config, ConfigError, Limits, Origin};
 pub use database::{Database, DatabaseError};
 pub use service::{Service, ServiceError};

@@ -5,9 +5,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use axum::http::Uri;
 use clap::Parser;
-use subrosa_edge::{Config, Origin, Service};
+use subrosa_edge::{Address, Config, Origin, Service};
 use tokio::signal;
 
 /// The front of a service: passkeys, a store for ciphertext, the web application, and the way to the node
@@ -34,7 +33,11 @@ struct Flags {
 
     /// The node that sealed requests are passed to, such as `http://10.0.0.2:8788`
     #[arg(long, value_name = "URL")]
-    node: Option<Uri>,
+    node: Option<Address>,
+
+    /// The transparency log that the page's policy names; the page asks this service for its tiles
+    #[arg(long, value_name = "URL")]
+    log: Option<Address>,
 
     /// Folder of the built web application
     #[arg(long, value_name = "FOLDER")]
@@ -68,6 +71,7 @@ async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
     };
     let mut config = Config::new(flags.listen, database, flags.origin);
     config.node = flags.node;
+    config.log = flags.log;
     config.web = flags.web;
     config.limits.quota = flags.quota.saturating_mul(1 << 20);
     let origin = config.origin.clone();

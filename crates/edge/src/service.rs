@@ -11,6 +11,7 @@ use axum::extract::{Request, State as Extract};
 use axum::http::{Method, Response, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state, map_response};
 use axum::response::IntoResponse as _;
+use subrosa_translog::tiles::TilePath;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, broadcast};
@@ -21,7 +22,7 @@ use crate::assets::{Assets, protect};
 use crate::config::Config;
 use crate::database::{Database, DatabaseError};
 use crate::error::Problem;
-use crate::forward::Node;
+use crate::forward::Upstream;
 use crate::session::check_sender;
 
 /// What every request can use.
@@ -33,7 +34,8 @@ pub(crate) struct Shared {
     /// Accounts whose history has grown, and to which sequence.
     pub(crate) changes: broadcast::Sender<(String, i64)>,
     assets: Assets,
-    node: Option<Node>,
+    node: Option<Upstream>,
+    log: Option<Upstream>,
     places: Semaphore,
 }
 
@@ -77,7 +79,8 @@ impl Service {
             .map_err(|error| ServiceError::Listen(config.listen, error))?;
         let (changes, _) = broadcast::channel(1024);
         let state = Shared {
-            node: config.node.clone().map(Node::new),
+            node: config.node.as_ref().map(Upstream::new),
+            log: config.log.as_ref().map(Upstream::new),
             config,
             database,
             changes,
@@ -155,22 +158,32 @@ fn named(response: Response<Body>) -> Response<Body> {
     problem.into_response()
 }
 
-/// Files of the web application, and what is for the node.
+/// Files of the web application, and what is for the node or the log.
 async fn other(Extract(state): Extract<State>, request: Request) -> Response<Body> {
-    let path = request.uri().path();
-    if path.starts_with("/subrosa/v1/") {
-        return match &state.node {
-            None => Problem::NotFound.into_response(),
-            Some(node) => node
-                .pass(request)
-                .await
-                .unwrap_or_else(axum::response::IntoResponse::into_response),
+    let path = request.uri().path().to_owned();
+    let upstream = match path.strip_prefix("/subrosa/v1/") {
+        None => None,
+        Some(rest) => match rest.strip_prefix("log/") {
+            None => Some((&state.node, path.as_str())),
+            // Nothing but the tiles of a log can be asked for through this service.
+            Some(tile) if request.method() == Method::GET && TilePath::parse(tile).is_some() => {
+                let start = path.len().saturating_sub(tile.len()).saturating_sub(1);
+                path.get(start..).map(|path| (&state.log, path))
+            }
+            Some(_) => return Problem::NotFound.into_response(),
+        },
+    };
+    if let Some((upstream, path)) = upstream {
+        let Some(upstream) = upstream else {
+            return Problem::NotFound.into_response();
         };
+        let passed = upstream.pass(request, path).await;
+        return passed.unwrap_or_else(axum::response::IntoResponse::into_response);
     }
     if request.method() != Method::GET {
         return Problem::NotFound.into_response();
     }
-    let answer = state.assets.answer(path, request.headers());
+    let answer = state.assets.answer(&path, request.headers());
     answer.unwrap_or_else(|| Problem::NotFound.into_response())
 }
 

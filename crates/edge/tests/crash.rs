@@ -336,3 +336,40 @@ fn a_node_sees_sealed_bytes_and_nothing_of_who_sent_them() {
         .unwrap();
     assert_eq!(answer.code(), (503, "unavailable".to_owned()));
 }
+
+#[test]
+fn only_tiles_of_the_log_are_passed_on() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/log/", listener.local_addr().unwrap());
+    let log = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut line = String::new();
+        BufReader::new(stream.try_clone().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        let answer = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\ntile";
+        stream.write_all(answer.as_bytes()).unwrap();
+        line
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let database = empty_database("sqlite", folder.path());
+    let edge = Edge::start(&database, &["--log", &url]);
+    let device = Device::new(&edge.url);
+    for (method, path) in [
+        ("GET", "checkpoint"),
+        ("GET", ""),
+        ("GET", "tile/0/x001/../checkpoint"),
+        ("GET", "tile/0/1"),
+        ("GET", "tile/%30/001"),
+        ("POST", "tile/0/001"),
+    ] {
+        let path = format!("/subrosa/v1/log/{path}");
+        let answer = device.raw(method, &path, &[], b"").unwrap();
+        assert_eq!(answer.code(), (404, "not-found".to_owned()), "{path}");
+    }
+    let path = "/subrosa/v1/log/tile/0/x001/234.p/5?who=me";
+    let answer = device.raw("GET", path, &[], b"").unwrap();
+    assert_eq!((answer.status, &answer.body[..]), (200, &b"tile"[..]));
+    let line = log.join().unwrap();
+    assert_eq!(line, "GET /log/tile/0/x001/234.p/5 HTTP/1.1\r\n");
+}

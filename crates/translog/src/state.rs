@@ -190,10 +190,14 @@ impl DeviceState {
         self.see_all(&[new], &[(sizes, proof.to_vec())].into())
     }
 
-    /// The sizes between which a proof of consistency is needed to take these checkpoints of one log.
+    /// The sizes between which a proof of consistency is needed to take these checkpoints of one log: none where they are
+    /// refused whatever is proven.
     #[must_use]
     pub fn steps(&self, shown: &[&WitnessedCheckpoint]) -> Vec<(u64, u64)> {
         let chain = self.chain(shown);
+        if self.rolled_back(shown).is_some() || forked(&chain).is_some() {
+            return Vec::new();
+        }
         let sizes = chain.iter().map(|seen| seen.checkpoint.size());
         let pairs = sizes.clone().zip(sizes.skip(1));
         // An empty tree is the beginning of every other.
@@ -216,11 +220,7 @@ impl DeviceState {
         let Some(newest) = shown.iter().max_by_key(|one| one.checkpoint().size()) else {
             return Ok(());
         };
-        let origin = newest.checkpoint().origin().as_str();
-        let newest = Seen::from(*newest);
-        if let Some(seen) = self.logs.get(origin)
-            && newest.checkpoint.size() < seen.checkpoint.size()
-        {
+        if let Some((seen, newest)) = self.rolled_back(shown) {
             return Err(StateError::Rollback {
                 size: newest.checkpoint.size(),
                 seen: seen.checkpoint.size(),
@@ -228,25 +228,28 @@ impl DeviceState {
             });
         }
         let chain = self.chain(shown);
-        let pairs = || chain.iter().zip(chain.iter().skip(1));
         // A fork that needs no proof is said first: it accuses the log.
-        let is_fork = |(old, new): &(&Seen, &Seen)| {
-            let (old, new) = (&old.checkpoint, &new.checkpoint);
-            old.size() == new.size() && old.root() != new.root()
-        };
-        if let Some((old, new)) = pairs().find(is_fork) {
+        if let Some((old, new)) = forked(&chain) {
             return Err(StateError::Fork(Box::new(conflict(old, new))));
         }
-        for (old, new) in pairs() {
+        for (old, new) in chain.iter().zip(chain.iter().skip(1)) {
             let sizes = (old.checkpoint.size(), new.checkpoint.size());
             let proof = proofs.get(&sizes).map_or(&[][..], Vec::as_slice);
             check_continues(old, new, proof)?;
         }
-        let origin = origin.to_owned();
-        self.logs.insert(origin, newest);
+        let origin = newest.checkpoint().origin().as_str().to_owned();
+        self.logs.insert(origin, Seen::from(*newest));
         let times = shown.iter().map(|one| one.time().get());
         self.latest = times.fold(self.latest, u64::max);
         Ok(())
+    }
+
+    /// What was seen, and the largest of these checkpoints, if that is smaller.
+    fn rolled_back(&self, shown: &[&WitnessedCheckpoint]) -> Option<(&Seen, Seen)> {
+        let newest = shown.iter().max_by_key(|one| one.checkpoint().size())?;
+        let seen = self.logs.get(newest.checkpoint().origin().as_str())?;
+        let is_smaller = newest.checkpoint().size() < seen.checkpoint.size();
+        is_smaller.then(|| (seen, Seen::from(*newest)))
     }
 
     /// What was seen of the log, and these checkpoints, in ascending order.
@@ -395,6 +398,15 @@ impl DeviceState {
             directories: file.directories,
         })
     }
+}
+
+/// Two of one size with different roots.
+fn forked(chain: &[Seen]) -> Option<(&Seen, &Seen)> {
+    let mut pairs = chain.iter().zip(chain.iter().skip(1));
+    pairs.find(|(old, new)| {
+        let (old, new) = (&old.checkpoint, &new.checkpoint);
+        old.size() == new.size() && old.root() != new.root()
+    })
 }
 
 fn damaged(error: impl std::fmt::Display) -> StateFileError {

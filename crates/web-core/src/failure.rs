@@ -9,6 +9,7 @@ pub struct Failure {
     code: String,
     message: String,
     report: Option<String>,
+    conflict: Option<String>,
 }
 
 impl Failure {
@@ -17,12 +18,19 @@ impl Failure {
             code: code.to_owned(),
             message: message.to_string(),
             report: None,
+            conflict: None,
         }
     }
 
     /// With the whole appraisal, so that it can be shown.
     pub(crate) fn with_report(mut self, report: String) -> Self {
         self.report = Some(report);
+        self
+    }
+
+    /// With two signed notes of a log that contradict each other.
+    pub(crate) fn with_conflict(mut self, conflict: String) -> Self {
+        self.conflict = Some(conflict);
         self
     }
 }
@@ -48,6 +56,13 @@ impl Failure {
     #[must_use]
     pub fn report(&self) -> Option<String> {
         self.report.clone()
+    }
+
+    /// Two signed notes of a log that contradict each other, as JSON with `seen` and `refused`: what an auditor asks for.
+    #[wasm_bindgen(getter)]
+    #[must_use]
+    pub fn conflict(&self) -> Option<String> {
+        self.conflict.clone()
     }
 }
 

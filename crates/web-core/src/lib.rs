@@ -5,24 +5,27 @@
 //! code; programs decide by it.
 //!
 //! ```text
-//! policy ─▶ Verifier ─judge(directory, bundle)─▶ Node ─seal─▶ Sent ─push─▶ events, receipt
+//! policy ─▶ Verifier ─inquire(directory, bundle)─▶ Inquiry ─tiles of the log─▶ Judged ─▶ Node ─seal─▶ Sent ─push─▶ events, receipt
+//!                                                                            └─call─▶ Call ─push─▶ an API's own answer, receipt
 //! passkey, code ─▶ Member ─▶ Chronicle ─seal─▶ records ─accept─▶ contents
 //! ```
-//!
-//! What it does not do yet: follow a transparency log. A policy that names one is refused.
 
+mod call;
 mod exchange;
 mod failure;
 mod history;
+mod inquiry;
 mod node;
 mod random;
 
+pub use call::Call;
 pub use exchange::Sent;
 pub use failure::Failure;
 pub use history::{
     Begun, Change, Chronicle, Contents, Member, Secret, new_recovery_words, open_share, prf_input,
     recovery_login, seal_share,
 };
+pub use inquiry::{Inquiry, Judged};
 pub use node::{Listing, Node, Verifier};
 
 #[cfg(test)]

@@ -1,17 +1,19 @@
 //! Judging nodes.
 
 use serde_json::{Value, json};
-use subrosa_attest::appraisal::{Outcome, Row};
-use subrosa_attest::{Appraisal, Policy, UnixSeconds, Verdict};
-use subrosa_channel::SealOptions;
+use subrosa_attest::appraisal::{LogFindings, Outcome, PresentedDirectory, Row};
+use subrosa_attest::{Appraisal, Policy, Sha256Digest, UnixSeconds, Verdict};
+use subrosa_channel::{SealOptions, SealedRequest};
 use subrosa_client::{
     Directory, Entry, InnerRequest, Profile, Refusal, Trust, VerifiedNode, verdict_line,
 };
+use subrosa_translog::DeviceState;
 use wasm_bindgen::prelude::wasm_bindgen;
-use zeroize::Zeroizing;
 
+use crate::call::Call;
 use crate::exchange::Sent;
 use crate::failure::Failure;
+use crate::inquiry::Inquiry;
 use crate::random::random;
 
 /// What nodes are judged by.
@@ -25,12 +27,14 @@ pub struct Verifier {
 #[wasm_bindgen]
 pub struct Listing {
     entries: Vec<Entry>,
+    bundles: Vec<Sha256Digest>,
+    proof: Option<Vec<u8>>,
 }
 
 /// A node that passed verification. There is no other way to one, and requests are sealed to nothing else.
 #[wasm_bindgen]
 pub struct Node {
-    node: VerifiedNode,
+    pub(crate) node: VerifiedNode,
 }
 
 #[wasm_bindgen]
@@ -39,16 +43,11 @@ impl Verifier {
     ///
     /// # Errors
     ///
-    /// `policy-malformed`; `log-unsupported` for one that names a transparency log, which this program cannot follow.
+    /// `policy-malformed`.
     #[wasm_bindgen(constructor)]
     pub fn new(policy: &str) -> Result<Verifier, Failure> {
         let policy =
             Policy::parse(policy).map_err(|error| Failure::new("policy-malformed", &error))?;
-        if policy.log().is_some() {
-            let message =
-                "the policy names a transparency log, and this program cannot follow one yet";
-            return Err(Failure::new("log-unsupported", message));
-        }
         Ok(Self {
             policy,
             trust: Trust::Vendor,
@@ -74,40 +73,70 @@ impl Verifier {
         })
     }
 
-    /// Reads the directory of a service.
+    /// Whether nodes and their directory must be in a transparency log.
+    #[wasm_bindgen(getter, js_name = asksLog)]
+    #[must_use]
+    pub fn asks_log(&self) -> bool {
+        self.policy.log().is_some()
+    }
+
+    /// Reads the directory of a service, and the proof that it is logged, if there is one.
     ///
     /// # Errors
     ///
     /// `directory-malformed`.
-    pub fn listing(&self, directory: &[u8]) -> Result<Listing, Failure> {
+    pub fn listing(&self, directory: &[u8], proof: Option<Vec<u8>>) -> Result<Listing, Failure> {
         let directory = Directory::parse(directory)
             .map_err(|error| Failure::new("directory-malformed", &error))?;
         Ok(Listing {
+            bundles: directory.bundles(),
             entries: directory.into_nodes(),
+            proof,
         })
     }
 
-    /// Judges the bundle of a listed node as of `now`, in Unix seconds.
+    /// Judges the evidence of a listed node as of `now`, in Unix seconds, and begins to ask the log, where the policy names
+    /// one. `seen` is what this device has kept of logs, empty if nothing.
     ///
     /// # Errors
     ///
-    /// The code of the reason, with the appraisal.
-    pub fn judge(
+    /// The code of the reason, with the appraisal; `log-state` if what was kept cannot be used.
+    pub fn inquire(
         &self,
         listing: &Listing,
         index: usize,
         bundle: &[u8],
+        seen: &str,
         now: f64,
-    ) -> Result<Node, Failure> {
+    ) -> Result<Inquiry, Failure> {
         let entry = listing
             .entries
             .get(index)
             .ok_or_else(|| Failure::new("not-found", "the service lists no such node"))?;
         let now = seconds(now)?;
         let bundle = entry.read_bundle(bundle).map_err(refused)?;
-        let node = VerifiedNode::judge(bundle, &self.policy, &self.trust, now).map_err(refused)?;
-        entry.check_node(&node, now).map_err(refused)?;
-        Ok(Node { node })
+        if !self.asks_log() {
+            let node =
+                VerifiedNode::judge(bundle, &self.policy, &self.trust, now).map_err(refused)?;
+            entry.check_node(&node, now).map_err(refused)?;
+            return Ok(Inquiry::answered(node));
+        }
+        let seen = if seen.is_empty() {
+            DeviceState::new()
+        } else {
+            DeviceState::parse(seen).map_err(|error| Failure::new("log-state", &error))?
+        };
+        let directory = PresentedDirectory {
+            bundles: &listing.bundles,
+            proof: listing.proof.as_deref(),
+        };
+        let (policy, trust) = (&self.policy, &self.trust);
+        let inquiry = subrosa_client::Inquiry::new(bundle, directory, policy, trust, now, &seen);
+        Ok(Inquiry::of_log(
+            entry.clone(),
+            inquiry.map_err(refused)?,
+            seen,
+        ))
     }
 }
 
@@ -173,7 +202,7 @@ impl Node {
         self.node.bundle().as_bytes().to_vec()
     }
 
-    /// Seals a request to the node. `headers` are lines of `name: value`; `profile` is `off`, `balanced` or `strict`.
+    /// Seals a question to the node. `headers` are lines of `name: value`; `profile` is `off`, `balanced` or `strict`.
     ///
     /// # Errors
     ///
@@ -186,18 +215,38 @@ impl Node {
         profile: &str,
         now: f64,
     ) -> Result<Sent, Failure> {
-        let body = Zeroizing::new(body);
-        let malformed = |message: &str| Failure::new("request-malformed", message);
-        let lines = headers.lines().map(|line| line.split_once(": "));
-        let fields: Option<_> = lines
-            .map(|pair| pair.map(|(name, value)| (name.to_owned(), value.to_owned())))
-            .collect();
-        let request = InnerRequest {
-            method: "POST".to_owned(),
-            path: path.to_owned(),
-            headers: fields.ok_or_else(|| malformed("a header is a line of `name: value`"))?,
-            body: body.to_vec(),
-        };
+        let request = inner("POST", path, headers, body)?;
+        let sealed = self.sealed(&request, profile, now)?;
+        Ok(Sent::new(sealed, self.node.clone()))
+    }
+
+    /// Seals a call of an application, whose answer is to have the form of the API that it calls.
+    ///
+    /// # Errors
+    ///
+    /// `request-malformed`, `key-expired`.
+    pub fn call(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &str,
+        body: Vec<u8>,
+        profile: &str,
+        now: f64,
+    ) -> Result<Call, Failure> {
+        let request = inner(method, path, headers, body)?;
+        let sealed = self.sealed(&request, profile, now)?;
+        Ok(Call::new(sealed, self.node.clone(), &request))
+    }
+}
+
+impl Node {
+    fn sealed(
+        &self,
+        request: &InnerRequest,
+        profile: &str,
+        now: f64,
+    ) -> Result<SealedRequest, Failure> {
         let profile = match profile {
             "off" => Profile::Off,
             "balanced" => Profile::Balanced,
@@ -208,12 +257,27 @@ impl Node {
             profile,
             ..SealOptions::default()
         };
-        let sealed = self
-            .node
-            .seal(&request, &options, seconds(now)?, &mut random())
-            .map_err(|error| Failure::new("key-expired", &error))?;
-        Ok(Sent::new(sealed, self.node.clone()))
+        self.node
+            .seal(request, &options, seconds(now)?, &mut random())
+            .map_err(|error| Failure::new("key-expired", &error))
     }
+}
+
+fn inner(method: &str, path: &str, headers: &str, body: Vec<u8>) -> Result<InnerRequest, Failure> {
+    let lines = headers.lines().map(|line| line.split_once(": "));
+    let fields: Option<_> = lines
+        .map(|pair| pair.map(|(name, value)| (name.to_owned(), value.to_owned())))
+        .collect();
+    Ok(InnerRequest {
+        method: method.to_owned(),
+        path: path.to_owned(),
+        headers: fields.ok_or_else(|| malformed("a header is a line of `name: value`"))?,
+        body,
+    })
+}
+
+fn malformed(message: &str) -> Failure {
+    Failure::new("request-malformed", message)
 }
 
 /// Every check: what it asks, why, and what came of it.
@@ -247,8 +311,13 @@ fn kind(verdict: &Verdict) -> &'static str {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is how errors are mapped")]
-fn refused(refusal: Box<Refusal>) -> Failure {
-    let failure = Failure::new(refusal.reason_code(), &refusal);
+pub(crate) fn refused(refusal: Box<Refusal>) -> Failure {
+    let mut failure = Failure::new(refusal.reason_code(), &refusal);
+    let findings = refusal.appraisal().map(Appraisal::log);
+    if let Some(conflict) = findings.and_then(LogFindings::conflict) {
+        let both = json!({ "seen": conflict.seen, "refused": conflict.refused });
+        failure = failure.with_conflict(format!("{both:#}\n"));
+    }
     match refusal.appraisal() {
         None => failure,
         Some(appraisal) => {

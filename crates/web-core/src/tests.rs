@@ -120,11 +120,12 @@ fn what_is_no_secret_or_name_is_refused() {
 }
 
 #[test]
-fn a_policy_that_this_program_cannot_follow_is_refused() {
+fn what_is_no_policy_or_directory_is_refused() {
     assert_eq!(code(Verifier::new("x")), "policy-malformed");
     let policy = "version = 1\nname = \"t\"\nplatforms = [\"sev-snp\"]\n";
     let verifier = Verifier::new(policy).unwrap();
-    assert_eq!(code(verifier.listing(b"{}")), "directory-malformed");
+    assert!(!verifier.asks_log());
+    assert_eq!(code(verifier.listing(b"{}", None)), "directory-malformed");
     #[cfg(feature = "development")]
     {
         let refused = Verifier::development(policy, "", "chat.example.org");

@@ -73,6 +73,19 @@ fn another_tree_of_the_same_size_is_a_fork_that_two_notes_prove() {
 }
 
 #[test]
+fn nothing_is_asked_of_a_log_that_is_refused_anyway() {
+    let state = seen(&ENTRIES);
+    let (shorter, shortest) = (Log::of(&ENTRIES[..3]), Log::of(&ENTRIES[..2]));
+    let shown = [&witnessed(&shortest), &witnessed(&shorter)];
+    assert_eq!(state.steps(&shown), []);
+    let fork = Log::of(&[b"a", b"b", b"c", b"d", b"x"]);
+    let shown = [&witnessed(&shorter), &witnessed(&fork)];
+    assert_eq!(state.steps(&shown), []);
+    let shown = [&witnessed(&shorter), &witnessed(&Log::of(&ENTRIES))];
+    assert_eq!(state.steps(&shown), [(3, 5)]);
+}
+
+#[test]
 fn a_longer_log_without_a_proof_or_with_anothers_is_refused() {
     let longer = Log::of(&ENTRIES);
     let fork = Log::of(&[b"x", b"b", b"c", b"d", b"e"]);
