@@ -113,6 +113,109 @@ test('a passkey that holds no key: this device and the code do, and it is said',
   await other.close();
 });
 
+test('offline: the page opens, the history is read with the passkey, and nothing is sent or kept in clear', async (place) => {
+  const device = await Device.open(place);
+  await device.signUp();
+  const answer = await device.askFor('What is the capital of Italy?');
+  await device.page.evaluate(() => navigator.serviceWorker.ready.then(() => undefined));
+  await device.page.reload();
+  await device.button('Come in with a passkey').click();
+  const title = device.page.getByRole('button', { name: 'What is the capital of Italy?', exact: true });
+  await title.waitFor();
+  await device.page.waitForTimeout(300);
+  place.isAway = true;
+  await device.page.reload();
+  await device.button('Come in with a passkey').click();
+  await title.click();
+  assert.equal(await device.page.getByTestId('assistant').locator('.text').innerText(), answer);
+  await device.page.getByTestId('offline').waitFor();
+  await device.page.locator('[data-testid=badge][data-kind=network]').waitFor();
+  await device.page.getByLabel('Message', { exact: true }).fill('Hello');
+  assert.ok(await device.button('Send').isDisabled());
+  await accessible(device.page, 'offline');
+  await device.page.screenshot({ path: join(shots, 'offline.png') });
+  const kept = await device.page.evaluate(async () => {
+    const database = await new Promise((resolve) => {
+      const opened = indexedDB.open('subrosa');
+      opened.onsuccess = () => resolve(opened.result);
+    });
+    let text = '';
+    for (const name of database.objectStoreNames) {
+      const all = await new Promise((resolve) => {
+        const got = database.transaction(name).objectStore(name).getAll();
+        got.onsuccess = () => resolve(got.result);
+      });
+      const decoder = new TextDecoder('latin1');
+      const shown = (_, value) => (ArrayBuffer.isView(value) ? decoder.decode(value) : value instanceof ArrayBuffer ? decoder.decode(new Uint8Array(value)) : value);
+      text += `${name} ${JSON.stringify(all, shown)}\n`;
+    }
+    const secrets = window.prfOutputs.map((bytes) => decoderOf(bytes));
+    function decoderOf(bytes) {
+      return new TextDecoder('latin1').decode(Uint8Array.from(bytes));
+    }
+    return { text, secrets };
+  });
+  assert.ok(kept.text.includes('records ['), 'nothing was kept');
+  for (const secret of ['capital', answer, ...kept.secrets]) assert.ok(!kept.text.includes(secret), 'something is kept in clear');
+  place.honest();
+  await device.button('Try again').click();
+  await device.button('Come in with a passkey').click();
+  await title.waitFor();
+  await device.askFor('What is the capital of Spain?');
+  await device.button('Settings').click();
+  await device.button('Sign out').click();
+  await device.button('Come in with a passkey').waitFor();
+  const left = await device.page.evaluate(
+    () =>
+      new Promise((resolve) => {
+        const opened = indexedDB.open('subrosa');
+        opened.onsuccess = () => {
+          const got = opened.result.transaction('records').objectStore('records').count();
+          got.onsuccess = () => resolve(got.result);
+        };
+      }),
+  );
+  assert.equal(left, 0);
+  assert.deepEqual(device.errors, []);
+  await device.close();
+});
+
+test('a store that goes back with slot and history together is found out by a device that was there', async (place) => {
+  const device = await Device.open(place);
+  await device.signUp();
+  await device.askFor('What is the capital of Italy?');
+  const title = (name) => device.page.getByRole('button', { name: `What is the capital of ${name}?`, exact: true });
+  const enter = async () => {
+    await device.page.reload();
+    await device.button('Come in with a passkey').click();
+  };
+  // How everything was, as the store could have kept it.
+  let sequence, slot;
+  place.lies = [
+    {
+      matches: ({ method, url }) => method === 'GET' && /\/slots\/|history\/records/.test(url),
+      body(bytes, answer, { url }) {
+        if (url.includes('slots')) slot = bytes;
+        else sequence = answer.headers['subrosa-sequence'];
+        return bytes;
+      },
+    },
+  ];
+  await enter();
+  await title('Italy').waitFor();
+  place.honest();
+  await device.askFor('What is the capital of Spain?');
+  await title('Spain').waitFor();
+  await device.page.waitForTimeout(300);
+  place.lies = [
+    { matches: ({ method, url }) => method === 'GET' && url.includes('/slots/'), body: () => slot },
+    { matches: ({ url }) => url.includes('history/records?'), body: () => Buffer.alloc(0), headers: { 'subrosa-sequence': sequence } },
+  ];
+  await enter();
+  await refused(device, 'history-rolled-back');
+  await device.close();
+});
+
 test('a shared conversation opens with its link, and the key is not sent', async (place) => {
   const one = await Device.open(place);
   await one.signUp();

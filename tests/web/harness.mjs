@@ -53,6 +53,10 @@ export class Place {
 
   /** Passes a request on, as a store and a server could that lie. The edge is told the origin that it knows. */
   pass(incoming, outgoing, inner) {
+    if (this.isAway) {
+      outgoing.destroy();
+      return;
+    }
     const body = [];
     incoming.on('data', (bytes) => body.push(bytes));
     incoming.on('end', () => {
@@ -70,7 +74,7 @@ export class Place {
           const parts = [];
           answer.on('data', (bytes) => parts.push(bytes));
           answer.on('end', () => {
-            const changed = lie.body(Buffer.concat(parts), answer);
+            const changed = lie.body(Buffer.concat(parts), answer, incoming);
             const headers = { ...answer.headers, ...lie.headers, 'content-length': changed.length };
             delete headers['transfer-encoding'];
             delete headers.etag;
@@ -89,6 +93,7 @@ export class Place {
   }
 
   honest() {
+    this.isAway = false;
     this.lies = [];
   }
 

@@ -1,5 +1,5 @@
 /** What the page shows: who is in, which conversation is open, and what is known of the machine. */
-import type { Member } from './core';
+import { deleteAccount, leave, type Opened } from './account/account';
 import { Problem, problem } from './core';
 import { put, choose, EMPTY, visible, type Message, type Tree } from './chat/message-tree';
 import { ask, type Turn } from './service/ask';
@@ -30,16 +30,19 @@ class Session {
   /** Receipts of answers of this page, by message. */
   receipts = $state.raw<ReadonlyMap<string, Uint8Array>>(new Map());
   isKept = $state(false);
+  /** Whether what is shown was opened without the store: it can be read, and nothing is written. */
+  isOffline = $state(false);
 
   /** The ways into the account. */
   ways = $state.raw<readonly Way[]>([]);
 
   #history: OpenHistory | undefined;
+  #account: string | undefined;
   #stop: AbortController | undefined;
 
   /** Whether something can be sent: only to a machine that passed. */
   get maySend(): boolean {
-    return this.trust.state === 'passed' && !this.answering && !this.breach;
+    return this.trust.state === 'passed' && !this.answering && !this.breach && !this.isOffline;
   }
 
   get messages(): readonly Message[] {
@@ -73,15 +76,17 @@ class Session {
   }
 
   /** Shows the chat of somebody who came in. */
-  async enter(member: Member): Promise<void> {
+  async enter(opened: Opened): Promise<void> {
     const show = (conversations: Conversations) => this.#show(conversations);
     try {
-      this.#history = await OpenHistory.open(member, show, (found) => this.#failed(found));
+      this.#history = await OpenHistory.open(opened, show, (found) => this.#failed(found));
     } catch (error) {
       this.#failed(problem(error));
       throw error;
     }
     this.isKept = true;
+    this.isOffline = opened.isOffline;
+    this.#account = opened.account;
     this.ways = this.#history.ways();
     this.screen = 'chat';
     void this.check();
@@ -91,6 +96,23 @@ class Session {
   lock(): void {
     this.#history?.close();
     location.reload();
+  }
+
+  /** Ends the session at the store, and forgets what this browser keeps of the history. */
+  async signOut(): Promise<void> {
+    if (this.#account !== undefined) await leave(this.#account).catch(() => undefined);
+    this.lock();
+  }
+
+  /** Deletes the account with everything. */
+  async deleteAccount(): Promise<void> {
+    try {
+      await deleteAccount();
+    } catch (error) {
+      this.#failed(problem(error));
+      return;
+    }
+    this.lock();
   }
 
   async addPasskey(): Promise<void> {

@@ -83,6 +83,8 @@ export const words = {
     leaveText: 'A model wrote this link. It leads to:',
     leaveGo: 'Open',
     cancel: 'Cancel',
+    offline: 'The service cannot be reached. This is the copy that this browser keeps: you can read it, and nothing is written.',
+    online: 'Try again',
     incognito: 'Nothing is kept of this conversation.',
   },
   settings: {

@@ -122,13 +122,27 @@ impl Member {
         Ok(Change { change, pin })
     }
 
-    /// Opens an account through a slot.
+    /// Opens an account through a slot. `known` is the list of slots that this device has kept, if it has: an older one, or another
+    /// of the same version, is refused.
     ///
     /// # Errors
     ///
     /// The codes of spec/history.md §8.
-    pub fn unlock(locked: &[u8], secret: &Secret, roster: &[u8]) -> Result<Member, Failure> {
+    pub fn unlock(
+        locked: &[u8],
+        secret: &Secret,
+        roster: &[u8],
+        known: Option<Vec<u8>>,
+    ) -> Result<Member, Failure> {
         let (account, pin) = Account::unlock(locked, &secret.secret, roster, None)?;
+        let Some(known) = known.filter(|known| known != roster) else {
+            return Ok(Self { account, pin });
+        };
+        // What was kept was verified then; a copy that is damaged says nothing about the store.
+        let Ok((kept, _)) = Account::unlock(locked, &secret.secret, &known, None) else {
+            return Ok(Self { account, pin });
+        };
+        let account = kept.refresh(roster)?;
         Ok(Self { account, pin })
     }
 

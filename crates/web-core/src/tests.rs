@@ -41,7 +41,7 @@ fn a_history_is_written_on_one_device_and_read_on_another() {
         one.accept_own(&member, &record).unwrap();
         records.push(record);
     }
-    let other = Member::unlock(&by_code, &recovery, &roster).unwrap();
+    let other = Member::unlock(&by_code, &recovery, &roster, None).unwrap();
     let mut read = Chronicle::empty(&other);
     let contents = read.accept(&other, &parts(&records), "3").unwrap();
     assert_eq!(contents.length(), 3);
@@ -50,9 +50,10 @@ fn a_history_is_written_on_one_device_and_read_on_another() {
     assert_eq!(contents.object(0).unwrap(), object);
     assert_eq!((read.sequence(), read.head()), (one.sequence(), one.head()));
     assert_eq!(code(read.accept(&other, &[], "2")), "history-rolled-back");
-    let refused = Member::unlock(&locked, &Secret::passkey(vec![2; 32]).unwrap(), &roster);
+    let wrong = Secret::passkey(vec![2; 32]).unwrap();
+    let refused = Member::unlock(&locked, &wrong, &roster, None);
     assert_eq!(code(refused), "slot-refused");
-    Member::unlock(&locked, &passkey(), &roster).unwrap();
+    Member::unlock(&locked, &passkey(), &roster, None).unwrap();
     let cut = parts(&records);
     let mut fresh = Chronicle::empty(&other);
     assert_eq!(
@@ -76,7 +77,7 @@ fn a_device_goes_on_after_another_one_removed_a_slot() {
         .unwrap();
     let (device_slot, newer) = (added.slot().unwrap(), added.roster());
     let member = added.taken();
-    let mut other = Member::unlock(&by_code, &recovery, &roster).unwrap();
+    let mut other = Member::unlock(&by_code, &recovery, &roster, None).unwrap();
     let object = "11".repeat(16);
     let first = one
         .seal(&member, "append", &object, b"before".to_vec())
@@ -95,6 +96,17 @@ fn a_device_goes_on_after_another_one_removed_a_slot() {
         .accept(&other, &parts(&[first, second.clone()]), "2")
         .unwrap();
     assert_eq!((contents.length(), contents.needs_roster()), (1, true));
+    // A store that shows an older list, or slot and list as they were, is found out by what a device has kept.
+    let unlock = |shown: &[u8], kept: &[u8]| {
+        Member::unlock(&by_code, &recovery, shown, Some(kept.to_vec())).map(|_| ())
+    };
+    assert_eq!(code(unlock(&roster, &newer)), "roster-rolled-back");
+    // New keys have signed since.
+    assert_eq!(code(unlock(&newer, &newest)), "roster-unsigned");
+    for (shown, kept) in [(&newest, &newest), (&newest, &roster)] {
+        unlock(shown, kept).unwrap();
+    }
+    unlock(&newest, b"damaged").unwrap();
     other.refresh(&newer).unwrap();
     other.refresh(&newest).unwrap();
     let contents = read.accept(&other, &parts(&[second]), "2").unwrap();

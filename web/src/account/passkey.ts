@@ -34,6 +34,19 @@ export async function usePasskey(): Promise<Entered> {
   return { ...entered, prf: output(credential) };
 }
 
+/** Uses one of these passkeys, named as the store names them, without the store: nobody checks the answer, and only its key counts. */
+export async function usePasskeyOffline(credentials: readonly string[]): Promise<{ credential: string; prf: Uint8Array | null }> {
+  const publicKey: PublicKeyCredentialRequestOptions = {
+    challenge: crypto.getRandomValues(new Uint8Array(32)),
+    allowCredentials: credentials.map((name) => ({ type: 'public-key', id: Uint8Array.from(name.match(/../g) ?? [], (digits) => parseInt(digits, 16)) })),
+    userVerification: 'required',
+    extensions: evaluate(),
+  };
+  const credential = await asked(() => navigator.credentials.get({ publicKey }));
+  const name = Array.from(new Uint8Array(credential.rawId), (byte) => byte.toString(16).padStart(2, '0')).join('');
+  return { credential: name, prf: output(credential) };
+}
+
 async function evaluatePasskey(id: ArrayBuffer): Promise<Uint8Array | null> {
   const challenge = crypto.getRandomValues(new Uint8Array(32));
   const publicKey: PublicKeyCredentialRequestOptions = {

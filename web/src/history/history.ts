@@ -1,6 +1,7 @@
 /** Following and writing a history. Everything that the store says is checked by the core before it is believed. */
 import { Chronicle, Problem, problem, type Contents, type Member } from '../core';
-import { addPasskey, removeWay } from '../account/account';
+import { addPasskey, removeWay, type Opened } from '../account/account';
+import { concat, keepAccount, keepRecords, lastSequence, part, restore, upTo } from './copy';
 import { ask } from '../account/store';
 import { apply, write, type Conversations, type Note } from './conversations';
 
@@ -40,25 +41,33 @@ export class OpenHistory {
 
   private constructor(
     private member: Member,
+    private opened: Opened,
     private readonly chronicle: Chronicle,
     private conversations: Conversations,
     private readonly show: (conversations: Conversations) => void,
     private readonly fail: (problem: Problem) => void,
   ) {}
 
-  /** Opens a history and reads all of it. */
+  /** Opens a history and reads all of it: from this browser's copy, and what is new from the store. */
   static async open(
-    member: Member,
+    opened: Opened,
     show: (conversations: Conversations) => void,
     fail: (problem: Problem) => void,
   ): Promise<OpenHistory> {
     try {
-      const { chronicle, contents } = await begin(member);
-      const conversations = contents ? read(new Map(), contents) : new Map();
-      const history = new OpenHistory(member, chronicle, conversations, show, fail);
+      const { member, account, isOffline } = opened;
+      const kept = await restore(member, account);
+      const { chronicle, contents } = kept ?? (isOffline ? { chronicle: Chronicle.empty(member), contents: [] } : await begin(member, account));
+      const conversations = contents.reduce(read, new Map());
+      const history = new OpenHistory(member, opened, chronicle, conversations, show, fail);
+      if (isOffline) {
+        show(conversations);
+        return history;
+      }
       await history.#follow();
       history.#listen();
       await ask('PUT', `slots/${member.slot()}`, { body: member.lock(chronicle) });
+      await history.#keep();
       return history;
     } catch (error) {
       throw problem(error);
@@ -90,15 +99,28 @@ export class OpenHistory {
   /** Makes one more passkey that leads into the account. */
   addPasskey(): Promise<void> {
     return this.#next(async () => {
-      this.member = await addPasskey(this.member, this.chronicle);
+      await this.#take(await addPasskey(this.member, this.chronicle));
     });
   }
 
   /** Removes a way in. What is written from now on has new keys. */
   remove(slot: string): Promise<void> {
     return this.#next(async () => {
-      this.member = await removeWay(this.member, this.chronicle, slot);
+      await this.#take(await removeWay(this.member, this.chronicle, slot));
     });
+  }
+
+  /** Goes on with a changed list of slots. */
+  async #take({ member, roster }: { member: Member; roster: Uint8Array }): Promise<void> {
+    this.member = member;
+    this.opened = { ...this.opened, roster };
+    await this.#keep();
+  }
+
+  /** Keeps what opens the account offline. */
+  #keep(): Promise<void> {
+    const { account, credential, roster } = this.opened;
+    return keepAccount({ account, credential, slot: this.member.slot(), locked: this.member.lock(this.chronicle), roster });
   }
 
   /** Stops following. */
@@ -123,6 +145,7 @@ export class OpenHistory {
       const { status } = await ask('POST', 'history/records', { body: record, allowed: [409] });
       if (status !== 409) {
         this.chronicle.acceptOwn(this.member, record);
+        await keepRecords(this.opened.account, this.chronicle.sequence(), { isCounted: false, parts: part(record) });
         return;
       }
       await this.#follow();
@@ -139,10 +162,15 @@ export class OpenHistory {
       const needsRoster = contents.needsRoster;
       this.conversations = read(this.conversations, contents);
       this.show(this.conversations);
+      const sequence = this.chronicle.sequence();
+      await keepRecords(this.opened.account, sequence, { isCounted: false, parts: upTo(answer.bytes, BigInt(sequence)) });
       if (BigInt(this.chronicle.sequence()) >= BigInt(newest)) return;
       if (needsRoster) {
         const version = this.member.rosterVersion();
-        this.member.refresh((await ask('GET', 'roster')).bytes);
+        const roster = (await ask('GET', 'roster')).bytes;
+        this.member.refresh(roster);
+        this.opened = { ...this.opened, roster };
+        await this.#keep();
         if (this.member.rosterVersion() !== version) continue;
       }
       // Otherwise it would go on for ever.
@@ -186,9 +214,9 @@ export class OpenHistory {
   }
 }
 
-async function begin(member: Member): Promise<{ chronicle: Chronicle; contents?: Contents }> {
+async function begin(member: Member, account: string): Promise<{ chronicle: Chronicle; contents: Contents[] }> {
   const answer = await ask('GET', 'history/counted', { allowed: [404] });
-  if (answer.status === 404) return { chronicle: Chronicle.empty(member) };
+  if (answer.status === 404) return { chronicle: Chronicle.empty(member), contents: [] };
   // A long history comes in several answers, the last of which ends with the manifest.
   const parts: Uint8Array[] = [answer.bytes];
   const manifest = BigInt(answer.headers.get('subrosa-manifest') ?? '0');
@@ -198,18 +226,12 @@ async function begin(member: Member): Promise<{ chronicle: Chronicle; contents?:
     parts.push(more.bytes);
     last = lastSequence(more.bytes);
   }
-  const whole = new Uint8Array(await new Blob(parts as BlobPart[]).arrayBuffer());
+  const whole = concat(parts);
   const begun = Chronicle.begin(member, whole);
   const contents = begun.contents();
-  return { chronicle: begun.chronicle(), contents };
-}
-
-/** The sequence of the last record of an answer: only to ask for what follows; nothing is believed because of it. */
-function lastSequence(parts: Uint8Array): bigint {
-  const view = new DataView(parts.buffer, parts.byteOffset, parts.byteLength);
-  let last = 0n;
-  for (let at = 0; at + 39 <= parts.length; at += 5 + view.getUint32(at)) last = view.getBigUint64(at + 5 + 26);
-  return last;
+  const chronicle = begun.chronicle();
+  await keepRecords(account, chronicle.sequence(), { isCounted: true, parts: whole });
+  return { chronicle, contents: [contents] };
 }
 
 function read(conversations: Conversations, contents: Contents): Conversations {
