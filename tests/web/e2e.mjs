@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { axeSource, Device, Place } from './harness.mjs';
+import { axeSource, Device, Place, strFromU8, unzipSync } from './harness.mjs';
 import { LoggedPlace } from './logged.mjs';
 
 const [out, only = ''] = process.argv.slice(2);
@@ -247,22 +247,192 @@ test('conversations of other services are imported on this device, and exported 
     a: { parent: 'q', message: text('assistant', 'imported-answer') },
   };
   const file = { name: 'conversations.json', mimeType: 'application/json', buffer: Buffer.from(JSON.stringify([{ title: 'Old', mapping }, {}])) };
-  await device.page.locator('input[type=file]').setInputFiles(file);
+  await device.page.locator('aside input[type=file]').setInputFiles(file);
   await device.page.getByText('Imported: 1/1; not read: 1').waitFor();
   await device.page.getByRole('button', { name: 'Old', exact: true }).click();
   await device.page.getByText('imported-answer').waitFor();
   const [download] = await Promise.all([device.page.waitForEvent('download'), device.button('Export everything').click()]);
-  const exported = JSON.parse(readFileSync(await download.path(), 'utf8'));
-  assert.deepEqual(exported.conversations.map(({ title }) => title), ['Old']);
-  assert.match(exported.markdown[0], /imported-question/);
+  const files = unzipSync(readFileSync(await download.path()));
+  assert.deepEqual(JSON.parse(strFromU8(files['history.json'])).conversations.map(({ title }) => title), ['Old']);
+  const [name] = Object.keys(files).filter((one) => one.startsWith('conversations/Old '));
+  assert.match(strFromU8(files[name]), /imported-question/);
   const other = await Device.open(place);
   await other.recover(words);
   await other.page.getByRole('button', { name: 'Old', exact: true }).waitFor();
   assert.ok(!place.seen.some((bytes) => bytes.includes('imported-question')));
-  await device.page.locator('input[type=file]').setInputFiles({ ...file, buffer: Buffer.from('no JSON') });
+  await device.page.locator('aside input[type=file]').setInputFiles({ ...file, buffer: Buffer.from('no JSON') });
   await device.page.getByText('no export of ChatGPT or Claude').waitFor();
   await device.close();
   await other.close();
+});
+
+test('folders, places and names are kept sealed, and seen on another device', async (place) => {
+  const device = await Device.open(place);
+  const words = await device.signUp();
+  await device.askFor('What is the capital of France?');
+  const tokens = async () => Number(/; (\d+) /.exec(await device.page.getByTestId('speed').innerText())[1]);
+  const before = await tokens();
+  await device.button('New folder').click();
+  await device.page.getByLabel('Name', { exact: true }).fill('canary-of-a-folder');
+  await device.page.getByLabel('What models are told first').fill('canary-of-a-prompt: be short and kind, whatever is asked of you.');
+  await accessible(device.page, 'folder');
+  await device.button('Save').click();
+  await device.button('New conversation in: canary-of-a-folder').click();
+  await device.askFor('What is the capital of France?');
+  assert.ok((await tokens()) > before + 5, 'the prompt did not go along');
+  await device.button('New conversation').click();
+  await device.askFor('What is the capital of Spain?');
+  await device.button('Name, folder, place: What is the capital of Spain?').click();
+  await device.page.getByLabel('Name', { exact: true }).fill('Iberia');
+  await device.page.getByLabel('Keep at the top').check();
+  await accessible(device.page, 'arrange');
+  await device.button('Save').click();
+  await device.button('★ Iberia').waitFor();
+  await device.button('New folder').click();
+  await device.page.getByLabel('Name', { exact: true }).fill('Second');
+  await device.button('Save').click();
+  await device.button('Change the folder: Second').click();
+  await device.button('Move up').click();
+  await device.button('Cancel').click();
+  const shown = (one) => one.page.getByTestId('conversations').getByRole('listitem').allInnerTexts();
+  const expected = [/^★ Iberia/, /^▾ Second \(0\)/, /^▾ canary-of-a-folder \(1\)/, /^What is the capital of France/, /^What is the capital of France/];
+  const other = await Device.open(place);
+  await other.recover(words);
+  await other.button('★ Iberia').waitFor();
+  for (const one of [device, other]) {
+    const found = await shown(one);
+    assert.equal(found.length, expected.length, found.join('|'));
+    for (const [index, pattern] of expected.entries()) assert.match(found[index], pattern);
+  }
+  await other.button('canary-of-a-folder (1)').click();
+  assert.equal((await shown(other)).length, 4);
+  await other.button('Change the folder: canary-of-a-folder').click();
+  await other.button('Delete the folder').click();
+  await other.button('Change the folder: canary-of-a-folder').waitFor({ state: 'detached' });
+  await device.button('Change the folder: canary-of-a-folder').waitFor({ state: 'detached' });
+  assert.equal((await shown(device)).length, 4);
+  for (const secret of ['canary-of-a-folder', 'canary-of-a-prompt', 'Iberia']) {
+    assert.ok(!place.seen.some((bytes) => bytes.includes(secret)), secret);
+  }
+  assert.deepEqual([...device.errors, ...other.errors], []);
+  await device.close();
+  await other.close();
+});
+
+test('a recovery code is made later, and a share is ended', async (place) => {
+  const device = await Device.open(place);
+  await device.signUp();
+  await device.askFor('What is the capital of France?');
+  await device.plugIn();
+  await device.button('Settings').click();
+  await device.button('Add a passkey').click();
+  await device.page.getByTestId('ways').locator('li').nth(2).waitFor();
+  assert.equal(await device.button('Make a recovery code').count(), 0);
+  await device.page.getByTestId('ways').locator('li', { hasText: 'Recovery code' }).getByRole('button', { name: 'Remove' }).click();
+  await device.button('Make a recovery code').click();
+  await device.page.getByTestId('words').waitFor();
+  const words = (await device.page.getByTestId('words').locator('li').allTextContents()).join(' ');
+  await device.button('Close').click();
+  const other = await Device.open(place);
+  await other.recover(words);
+  await other.page.getByRole('button', { name: 'What is the capital of France?', exact: true }).click();
+  await other.button('Share').click();
+  const link = await other.page.getByTestId('link').innerText();
+  await other.button('Settings').click();
+  await other.page.getByTestId('shares').getByRole('button', { name: 'End' }).click();
+  await other.page.getByText('Nothing is shared.').waitFor();
+  const third = await Device.open(place);
+  await third.page.goto(link);
+  await third.page.reload();
+  await refused(third, 'not-found');
+  assert.deepEqual([...device.errors, ...other.errors], []);
+  for (const one of [device, other, third]) await one.close();
+});
+
+test('the page locks when nobody uses it', async (place) => {
+  const device = await Device.open(place);
+  await device.page.clock.install();
+  await device.signUp();
+  await device.askFor('What is the capital of France?');
+  await device.button('Settings').click();
+  await device.page.getByLabel('Lock when nothing was touched for').selectOption('5 minutes');
+  await device.button('Close').click();
+  await device.page.clock.fastForward('04:30');
+  await device.button('What is the capital of France?').click();
+  await device.page.clock.fastForward('04:30');
+  await device.button('What is the capital of France?').waitFor();
+  await device.page.clock.fastForward('05:30');
+  await device.button('Come in with a passkey').waitFor();
+  assert.equal(await device.page.getByText('What is the capital of France?').count(), 0);
+  await device.close();
+});
+
+test('what keys do stands in one table, and they do it', async (place) => {
+  const device = await Device.open(place);
+  await device.signUp();
+  const { keyboard } = device.page;
+  await keyboard.press('Control+/');
+  await device.page.getByTestId('keyboard').waitFor();
+  assert.equal(await device.page.getByTestId('keyboard').locator('tbody tr').count(), 5);
+  await accessible(device.page, 'keyboard');
+  await keyboard.press('Escape');
+  await keyboard.press('Control+k');
+  assert.equal(await device.page.evaluate(() => document.activeElement.id), 'search');
+  await keyboard.press('Shift+Escape');
+  assert.equal(await device.page.evaluate(() => document.activeElement.id), 'message');
+  await keyboard.press('Control+.');
+  await device.page.getByTestId('verdict').waitFor();
+  await keyboard.press('Escape');
+  await device.askFor('What is the capital of France?');
+  await keyboard.press('Control+Shift+O');
+  await device.page.getByTestId('assistant').waitFor({ state: 'detached' });
+  await device.close();
+});
+
+/** A PDF with one line of text. */
+function pdf(text) {
+  const content = `BT /F1 12 Tf 10 100 Td (${text}) Tj ET`;
+  const objects = [
+    '<</Type/Catalog/Pages 2 0 R>>', '<</Type/Pages/Kids[3 0 R]/Count 1>>',
+    '<</Type/Page/Parent 2 0 R/MediaBox[0 0 300 144]/Contents 4 0 R/Resources<</Font<</F1 5 0 R>>>>>>',
+    `<</Length ${content.length}>>\nstream\n${content}\nendstream`, '<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>',
+  ];
+  let file = '%PDF-1.4\n';
+  const places = objects.map((object, index) => {
+    const at = file.length;
+    file += `${index + 1} 0 obj${object}endobj\n`;
+    return `${String(at).padStart(10, '0')} 00000 n \n`;
+  });
+  return Buffer.from(`${file}xref\n0 6\n0000000000 65535 f \n${places.join('')}trailer<</Size 6/Root 1 0 R>>\nstartxref\n${file.length}\n%%EOF`);
+}
+
+test('pictures of formulas, files and PDFs: read here, sealed as the rest', async (place) => {
+  const device = await Device.open(place);
+  await device.signUp();
+  const input = device.page.locator('.under input[type=file]');
+  await input.setInputFiles([
+    { name: 'notes.txt', mimeType: 'text/plain', buffer: Buffer.from('canary-of-a-file') },
+    { name: 'paper.pdf', mimeType: 'application/pdf', buffer: pdf('canary-of-a-paper') },
+  ]);
+  await device.page.getByText('paper.pdf').waitFor();
+  await accessible(device.page, 'attachments');
+  const answer = await device.askFor('What is in them?');
+  assert.match(answer, /canary-of-a-file/);
+  assert.match(answer, /canary-of-a-paper/);
+  await device.page.reload();
+  await device.button('Come in with a passkey').click();
+  await device.button('What is in them?').click();
+  await device.page.getByText('notes.txt').first().waitFor();
+  await input.setInputFiles({ name: 'photo.bin', mimeType: 'image/png', buffer: Buffer.from([0x89, 0, 0xff]) });
+  await refused(device, 'attachment');
+  await input.setInputFiles({ name: 'large.txt', mimeType: 'text/plain', buffer: Buffer.alloc(400_000, 97) });
+  await device.page.getByText('400000 characters together').waitFor();
+  await device.askFor('A formula: $\\frac{a}{b}$, and \\(\\href{javascript:alert(1)}{x} + \\sqrt{2}\\)');
+  await device.page.locator('.message.assistant math').nth(1).waitFor();
+  assert.equal(await device.page.locator('.message.assistant a').count(), 0);
+  assert.ok(!place.seen.some((bytes) => bytes.includes('canary-of-a-file') || bytes.includes('canary-of-a-paper')));
+  assert.deepEqual(device.errors, []);
+  await device.close();
 });
 
 test('a second passkey is added; a way in that was removed lets nobody in', async (place) => {
@@ -608,6 +778,7 @@ async function attempt(place, database, { name: what, work }) {
   } catch (error) {
     results.push({ what, database, passed: false });
     console.log(`✗ ${database}: ${what}\n${error.stack}`);
+    await Device.closeAll();
   }
 }
 

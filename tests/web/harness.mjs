@@ -9,6 +9,7 @@ import { join } from 'node:path';
 
 const require = createRequire(new URL('../../web/package.json', import.meta.url));
 const { chromium } = require('playwright-core');
+export const { strFromU8, unzipSync } = require('fflate');
 export const axeSource = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
 
 const ARGUMENTS = [
@@ -113,8 +114,11 @@ export class Place {
 
 /** A browser with nothing in it, and a passkey of its own. */
 export class Device {
+  static all = new Set();
+
   static async open(place, { hasPrf = true, width = 1200, dark = false, reduced = false } = {}) {
     const device = new Device();
+    Device.all.add(device);
     const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser'].find(existsSync);
     if (!executablePath) throw new Error('Chromium is not installed; run: scripts/setup web');
     device.profile = mkdtempSync(join(tmpdir(), 'subrosa-browser-'));
@@ -209,8 +213,14 @@ export class Device {
     return this.page.getByTestId('conversations').locator('.title').allTextContents();
   }
 
+  /** Closes what a test that failed left open. */
+  static async closeAll() {
+    for (const device of Device.all) await device.close();
+  }
+
   async close() {
-    await this.browser.close();
+    Device.all.delete(this);
+    await this.browser?.close();
     rmSync(this.profile, { recursive: true, force: true });
   }
 }

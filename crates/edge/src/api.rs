@@ -19,6 +19,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::error::Problem;
@@ -336,6 +337,7 @@ async fn changes(
     let heard = state.changes.subscribe();
     state.database.tip(&session.account).await?;
     let follower = Follower {
+        stopping: state.stopping.subscribe(),
         state,
         account: session.account,
         heard,
@@ -354,17 +356,22 @@ struct Follower {
     state: State,
     account: String,
     heard: Receiver<(String, i64)>,
+    stopping: watch::Receiver<bool>,
     /// What was said last; below 0 before the first time.
     last: i64,
 }
 
 impl Follower {
-    /// The newest sequence, once it is another; none when the account or the database is gone: the device will ask again.
+    /// The newest sequence, once it is another; none when the account or the database is gone, or the service stops: the device will ask again.
     async fn next(&mut self) -> Option<i64> {
         loop {
             if self.last >= 0 {
                 // Another edge may have taken a record: the database is asked now and then.
-                match timeout(Duration::from_secs(5), self.heard.recv()).await {
+                let heard = tokio::select! {
+                    heard = timeout(Duration::from_secs(5), self.heard.recv()) => heard,
+                    _ = self.stopping.wait_for(|stopping| *stopping) => return None,
+                };
+                match heard {
                     Ok(Ok((changed, _))) if changed != self.account => continue,
                     Ok(Err(RecvError::Closed)) => return None,
                     Ok(Ok(_) | Err(RecvError::Lagged(_))) | Err(_) => {}

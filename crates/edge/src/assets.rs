@@ -100,7 +100,7 @@ impl Assets {
 /// What a page may do. The page can load nothing from elsewhere, and run nothing that is not one of its files.
 const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; connect-src 'self'; img-src 'self' data: blob:; \
     font-src 'self'; manifest-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
-    require-trusted-types-for 'script'; trusted-types dompurify svelte-trusted-html subrosa-worker";
+    require-trusted-types-for 'script'; trusted-types dompurify svelte-trusted-html subrosa-pdf subrosa-worker";
 
 /// Puts onto every answer what keeps pages apart.
 pub(crate) fn protect(headers: &mut HeaderMap) {

@@ -14,7 +14,7 @@ use axum::response::IntoResponse as _;
 use subrosa_translog::tiles::TilePath;
 use thiserror::Error;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, broadcast};
+use tokio::sync::{Semaphore, broadcast, watch};
 use tokio::time::interval;
 
 use crate::api;
@@ -33,6 +33,8 @@ pub(crate) struct Shared {
     pub(crate) database: Database,
     /// Accounts whose history has grown, and to which sequence.
     pub(crate) changes: broadcast::Sender<(String, i64)>,
+    /// Whether the service stops: answers that would have no end must end then.
+    pub(crate) stopping: watch::Sender<bool>,
     assets: Assets,
     node: Option<Upstream>,
     log: Option<Upstream>,
@@ -84,6 +86,7 @@ impl Service {
             config,
             database,
             changes,
+            stopping: watch::Sender::new(false),
             assets,
             places: Semaphore::new(MAX_AT_ONCE),
         };
@@ -109,6 +112,11 @@ impl Service {
     /// The system's.
     pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
         let tidy = tokio::spawn(tidy(Arc::clone(&self.state)));
+        let state = Arc::clone(&self.state);
+        let stop = async move {
+            stop.await;
+            state.stopping.send_replace(true);
+        };
         let result = axum::serve(self.listener, router(self.state))
             .with_graceful_shutdown(stop)
             .await;

@@ -866,6 +866,24 @@ fn a_device_hears_of_what_another_one_wrote() {
 }
 
 #[test]
+fn a_service_stops_although_devices_listen() {
+    each(|place| {
+        let (one, _, _) = member(place);
+        let cookie = one.device.cookie.clone().unwrap();
+        let response = ureq::get(format!("{}/store/v1/history/changes", place.url))
+            .header("cookie", cookie)
+            .call()
+            .unwrap();
+        let mut body = response.into_body().into_reader();
+        assert!(body.read(&mut [0; 256]).unwrap() > 0);
+        place.stop();
+        // A stream without an end would hold the service, and this would hang.
+        let mut rest = Vec::new();
+        body.read_to_end(&mut rest).unwrap();
+    });
+}
+
+#[test]
 fn a_shared_copy_is_there_for_its_time_only() {
     each(|place| {
         let (mut device, _) = place.account();

@@ -42,22 +42,23 @@ export async function signUp(): Promise<Draft> {
       finish: () =>
         named(async () => {
           const { account, credential } = entered;
-          const added = await addRecovery(member, words);
+          const added = await addRecovery(member, words, Chronicle.empty(member));
           return { ...added, account, credential, isOffline: false };
         }),
     };
   });
 }
 
-async function addRecovery(member: Member, words: string): Promise<Changed> {
-  const change = member.addSlot(Secret.recovery(words), Chronicle.empty(member));
+/** Adds a recovery code as a way in. */
+export async function addRecovery(member: Member, words: string, chronicle: Chronicle): Promise<Changed> {
+  const change = member.addSlot(Secret.recovery(words), chronicle);
   const [name, proof] = recoveryLogin(words).split(' ') as [string, string];
   await put(change, { 'subrosa-recovery-name': name, 'subrosa-recovery-proof': proof });
   return changed(change);
 }
 
 /** An account after a change of its list of slots. */
-interface Changed {
+export interface Changed {
   readonly member: Member;
   readonly roster: Uint8Array;
 }

@@ -1,5 +1,11 @@
 /** A conversation as a tree: an edited question or another answer is a branch, and nothing is lost. */
 
+/** A file's text. */
+export interface Attachment {
+  readonly name: string;
+  readonly text: string;
+}
+
 /** One message. */
 export interface Message {
   readonly id: string;
@@ -12,6 +18,8 @@ export interface Message {
   /** Whether the answer was stopped or cut off. */
   readonly partial?: boolean;
   readonly receipt?: string;
+  /** Files that go with it, as text. */
+  readonly attachments?: readonly Attachment[];
 }
 
 /** Messages in the order in which they were written, and which branch is shown after each. */

@@ -1,9 +1,9 @@
 /** Following and writing a history. Everything that the store says is checked by the core before it is believed. */
 import { Chronicle, Problem, problem, type Contents, type Member } from '../core';
-import { addPasskey, removeWay, type Opened } from '../account/account';
+import { addPasskey, addRecovery, removeWay, type Opened } from '../account/account';
 import { concat, keepAccount, keepRecords, lastSequence, part, restore, upTo } from './copy';
 import { ask } from '../account/store';
-import { apply, write, type Conversations, type Note } from './conversations';
+import { apply, NOTHING, write, type Entry, type FolderNote, type Library, type Note } from './conversations';
 
 /** Codes that mean that the store does what it must not do (spec/history.md §8). */
 const BREACHES = new Set([
@@ -43,25 +43,25 @@ export class OpenHistory {
     private member: Member,
     private opened: Opened,
     private readonly chronicle: Chronicle,
-    private conversations: Conversations,
-    private readonly show: (conversations: Conversations) => void,
+    private library: Library,
+    private readonly show: (library: Library) => void,
     private readonly fail: (problem: Problem) => void,
   ) {}
 
   /** Opens a history and reads all of it: from this browser's copy, and what is new from the store. */
   static async open(
     opened: Opened,
-    show: (conversations: Conversations) => void,
+    show: (library: Library) => void,
     fail: (problem: Problem) => void,
   ): Promise<OpenHistory> {
     try {
       const { member, account, isOffline } = opened;
       const kept = await restore(member, account);
       const { chronicle, contents } = kept ?? (isOffline ? { chronicle: Chronicle.empty(member), contents: [] } : await begin(member, account));
-      const conversations = contents.reduce(read, new Map());
-      const history = new OpenHistory(member, opened, chronicle, conversations, show, fail);
+      const library = contents.reduce(read, NOTHING);
+      const history = new OpenHistory(member, opened, chronicle, library, show, fail);
       if (isOffline) {
-        show(conversations);
+        show(library);
         return history;
       }
       await history.#follow();
@@ -79,9 +79,21 @@ export class OpenHistory {
     return this.#write('append', conversation, write(note));
   }
 
-  /** Deletes a conversation. */
-  delete(conversation: string): Promise<void> {
-    return this.#write('delete', conversation, new Uint8Array());
+  /** Keeps a folder. */
+  replace(folder: string, note: FolderNote): Promise<void> {
+    return this.#write('replace', folder, write(note));
+  }
+
+  /** Deletes a conversation or a folder. */
+  delete(object: string): Promise<void> {
+    return this.#write('delete', object, new Uint8Array());
+  }
+
+  /** Makes a recovery code for an account that has none. Gives its words once they count. */
+  addRecovery(words: string): Promise<void> {
+    return this.#next(async () => {
+      await this.#take(await addRecovery(this.member, words, this.chronicle));
+    });
   }
 
   /** The ways into the account. */
@@ -131,8 +143,8 @@ export class OpenHistory {
   #write(how: string, object: string, content: Uint8Array): Promise<void> {
     return this.#next(async () => {
       await this.#put(() => this.chronicle.seal(this.member, how, object, content));
-      this.conversations = apply(this.conversations, object, how, content);
-      this.show(this.conversations);
+      this.library = apply(this.library, [{ object, how, content }]);
+      this.show(this.library);
       const manifest = this.chronicle.manifest(this.member);
       if (manifest) await this.#put(() => this.chronicle.manifest(this.member) ?? manifest);
     });
@@ -160,8 +172,8 @@ export class OpenHistory {
       const newest = answer.headers.get('subrosa-sequence') ?? '';
       const contents = this.chronicle.accept(this.member, answer.bytes, newest);
       const needsRoster = contents.needsRoster;
-      this.conversations = read(this.conversations, contents);
-      this.show(this.conversations);
+      this.library = read(this.library, contents);
+      this.show(this.library);
       const sequence = this.chronicle.sequence();
       await keepRecords(this.opened.account, sequence, { isCounted: false, parts: upTo(answer.bytes, BigInt(sequence)) });
       if (BigInt(this.chronicle.sequence()) >= BigInt(newest)) return;
@@ -234,12 +246,15 @@ async function begin(member: Member, account: string): Promise<{ chronicle: Chro
   return { chronicle, contents: [contents] };
 }
 
-function read(conversations: Conversations, contents: Contents): Conversations {
-  let all = conversations;
+function read(library: Library, contents: Contents): Library {
+  const next = apply(library, entries(contents));
+  contents.free();
+  return next;
+}
+
+function* entries(contents: Contents): Generator<Entry> {
   for (let index = 0; index < contents.length; index += 1) {
     const [object, how, content] = [contents.object(index), contents.how(index), contents.content(index)];
-    if (object !== undefined && how !== undefined && content !== undefined) all = apply(all, object, how, content);
+    if (object !== undefined && how !== undefined && content !== undefined) yield { object, how, content };
   }
-  contents.free();
-  return all;
 }

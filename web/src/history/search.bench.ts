@@ -1,5 +1,5 @@
 import { bench, describe } from 'vitest';
-import { apply, list, write, type Conversation, type Conversations } from './conversations';
+import { apply, list, NOTHING, write, type Conversation, type Conversations } from './conversations';
 
 const WORDS = 'the quick brown fox jumps over a lazy dog while roses grow in silence near an old stone wall'.split(' ');
 
@@ -13,13 +13,14 @@ function text(seed: number): string {
 function history(conversations: number, messages: number): Conversations {
   const all = new Map<string, Conversation>();
   for (let c = 0; c < conversations; c += 1) {
-    let one: Conversations = new Map();
+    let one = NOTHING;
     for (let m = 0; m < messages; m += 1) {
       const parent = m === 0 ? null : `${c}-${m - 1}`;
       const role = m % 2 === 0 ? 'user' : 'assistant';
-      one = apply(one, 'x', 'append', write({ v: 1, message: { id: `${c}-${m}`, parent, role, text: text(c * 31 + m), at: c } }));
+      const content = write({ v: 1, message: { id: `${c}-${m}`, parent, role, text: text(c * 31 + m), at: c } });
+      one = apply(one, [{ object: 'x', how: 'append', content }]);
     }
-    all.set(String(c), one.get('x') as Conversation);
+    all.set(String(c), one.conversations.get('x') as Conversation);
   }
   return all;
 }

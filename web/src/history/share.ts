@@ -1,6 +1,6 @@
 /** Conversations shared by a link. The key stands behind the `#`, which browsers do not send. */
 import { openShare, Problem, problem, sealShare, start } from '../core';
-import { ask } from '../account/store';
+import { ask, json } from '../account/store';
 import type { Message } from '../chat/message-tree';
 
 /** What a link leads to. */
@@ -22,6 +22,23 @@ export async function share(shared: Shared, days: number): Promise<string> {
   } catch (error) {
     throw problem(error);
   }
+}
+
+/** A copy that is shared. Which conversation it is of only its link says. */
+export interface Share {
+  readonly share: string;
+  /** When it ends, in Unix seconds. */
+  readonly until: number;
+}
+
+/** What is shared now. */
+export async function listShares(): Promise<readonly Share[]> {
+  return json<{ shares: Share[] }>(await ask('GET', 'shares')).shares;
+}
+
+/** Ends a share: its link leads nowhere from now on. */
+export async function unshare(share: string): Promise<void> {
+  await ask('DELETE', `shares/${share}`);
 }
 
 /** Whether an address is such a link. */

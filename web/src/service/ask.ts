@@ -31,9 +31,10 @@ interface Event {
  * Asks, and yields the answer's pieces. Only when `complete` has come was it an answer: before that it may be cut off, which is thrown as `truncated`.
  * Nothing is sent unless a node was verified.
  */
-export async function* ask(turns: readonly Turn[], signal: AbortSignal): AsyncGenerator<Piece> {
+export async function* ask(turns: readonly Turn[], model: string | null, signal: AbortSignal): AsyncGenerator<Piece> {
   const { node, report } = await verifiedNode();
-  const body = JSON.stringify({ model: report.models?.[0]?.name, messages: turns, stream: true });
+  const served = report.models?.find(({ name }) => name === model) ?? report.models?.[0];
+  const body = JSON.stringify({ model: served?.name, messages: turns, stream: true });
   try {
     const now = Date.now() / 1000;
     const sent = node.seal('/v1/chat/completions', 'content-type: application/json', new TextEncoder().encode(body), 'balanced', now);

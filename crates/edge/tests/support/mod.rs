@@ -1,7 +1,7 @@
 //! A store of its own for each test, and devices that use it.
 
 use std::path::Path;
-use std::sync::mpsc;
+use std::sync::{Mutex, mpsc};
 use std::thread::JoinHandle;
 
 use base64::Engine as _;
@@ -23,8 +23,8 @@ pub struct Place {
     pub url: String,
     pub database: String,
     pub folder: tempfile::TempDir,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    stop: Mutex<Option<oneshot::Sender<()>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// The databases that every test is done with. Postgres only where the test script has started one.
@@ -98,8 +98,8 @@ impl Place {
             url: format!("http://{address}"),
             database,
             folder,
-            stop: Some(stop),
-            thread: Some(thread),
+            stop: Mutex::new(Some(stop)),
+            thread: Mutex::new(Some(thread)),
         }
     }
 
@@ -117,12 +117,19 @@ impl Place {
     }
 }
 
-impl Drop for Place {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
+impl Place {
+    /// Tells the service to stop, and waits until it has.
+    pub fn stop(&self) {
+        drop(self.stop.lock().unwrap().take());
+        if let Some(thread) = self.thread.lock().unwrap().take() {
             let _ = thread.join();
         }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.stop();
     }
 }
 
