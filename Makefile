@@ -16,7 +16,7 @@ BIN := $(or $(CARGO_TARGET_DIR),target)/debug
 # Crates that also run in a browser.
 CORE := -p subrosa-attest -p subrosa-attest-case -p subrosa-channel -p subrosa-api -p subrosa-measure -p subrosa-translog -p subrosa-vault -p subrosa-client -p subrosa-web-core
 
-.PHONY: help setup setup-check try try-web test-web npm proxy development test lint check docs deny advisories fuzz fuzz-short \
+.PHONY: help setup setup-check try try-web test-web web-reproduce npm proxy development test lint check docs deny advisories fuzz fuzz-short \
 	bench deploy-check e2e vectors vectors-check claims release release-features release-tests install-check image-tools image image-chat image-attack image-reproduce attack wasm-check measure-check mutants differential-check tlog-check log-torture clean
 
 help: ## List the targets
@@ -87,6 +87,9 @@ try-web: development ## Open the web application on this machine: service, edge 
 
 test-web: setup ## The web application and the npm package: types, unit tests, and their whole way in Chromium and Node
 	@tests/web/run
+
+web-reproduce: ## The web application built twice, in different places: the same bytes (4 minutes)
+	@scripts/web-reproduce
 
 npm: ## The npm package, to be published
 	@scripts/setup web

@@ -8,7 +8,7 @@ use crate::command::image;
 use crate::command::trial;
 use crate::command::{
     attest_case, audit, chat, collateral, completions, config, doctor, log, models, monitor, proxy,
-    receipt, release, serve, upgrade, verify, witness,
+    receipt, release, serve, upgrade, verify, verify_web, witness,
 };
 
 /// Private AI that anyone can check.
@@ -66,6 +66,7 @@ pub(crate) enum Command {
     Proxy(proxy::Flags),
     Serve(serve::Flags),
     Verify(verify::Flags),
+    VerifyWeb(verify_web::Flags),
     AttestCase(attest_case::Flags),
     Collateral(collateral::Flags),
     Receipt(receipt::Flags),

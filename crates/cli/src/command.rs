@@ -20,6 +20,7 @@ pub(crate) mod serve;
 pub(crate) mod trial;
 pub(crate) mod upgrade;
 pub(crate) mod verify;
+pub(crate) mod verify_web;
 pub(crate) mod witness;
 
 use crate::arguments::Command;
@@ -41,6 +42,7 @@ pub(crate) fn run(command: Command, printer: &Printer) -> Result<Exit, Failure> 
         Command::Proxy(flags) => proxy::run(&flags, printer),
         Command::Receipt(flags) => receipt::run(&flags, printer),
         Command::Verify(flags) => verify::run(&flags, printer),
+        Command::VerifyWeb(flags) => verify_web::run(&flags, printer),
         Command::AttestCase(flags) => attest_case::run(&flags, printer),
         Command::Collateral(flags) => collateral::run(flags, printer),
         #[cfg(all(target_os = "linux", feature = "image"))]

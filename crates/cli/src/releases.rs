@@ -6,10 +6,13 @@ use std::process::Command;
 use clap::Args;
 use subrosa_attest::UnixSeconds;
 use subrosa_attest::policy::LogRules;
+use subrosa_client::ReleaseRefused;
 use subrosa_release::Plan;
 use subrosa_translog::entry::release::LoggedRelease;
-use subrosa_translog::{LogProof, Timestamp};
+use subrosa_translog::merkle::consistency_proof;
+use subrosa_translog::{Hash, LogProof, Timestamp};
 
+use crate::chat::history;
 use crate::failure::{Exit, Failure};
 use crate::folders::{read_bounded, read_text};
 use crate::judgement::read_policy;
@@ -80,6 +83,35 @@ impl Found {
     /// The log as it is now, unless nobody was to be asked.
     pub(crate) fn log(&self) -> Result<Option<RemoteLog<'_>>, Failure> {
         self.remote.as_ref().map(Remote::log).transpose()
+    }
+
+    /// Holds the release against what this device has seen, and keeps it.
+    pub(crate) fn remember(&self) -> Result<(), Failure> {
+        let log = self.log()?;
+        let prove = |old: u64, new: u64| -> Option<Vec<Hash>> {
+            consistency_proof(log.as_ref()?, old, new).ok()
+        };
+        let refused = |error: &dyn std::error::Error| {
+            Failure::new(Exit::Refused, "this release is not accepted").cause(error)
+        };
+        match history()?.see_release(&self.release, prove) {
+            Ok(()) => Ok(()),
+            Err(ReleaseRefused::Seen { error, kept }) => {
+                let failure = refused(&error);
+                Err(match kept {
+                    Some(path) => failure.hint(format!(
+                        "both signed checkpoints are kept in {}: they show what the log did",
+                        path.display()
+                    )),
+                    None => failure,
+                })
+            }
+            Err(error) => Err(Failure::new(
+                Exit::Failed,
+                "what this device has seen cannot be read or kept",
+            )
+            .cause(error)),
+        }
     }
 
     /// How a list of checks begins.

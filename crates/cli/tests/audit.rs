@@ -585,3 +585,112 @@ fn a_policy_without_a_log_is_refused() {
         assert!(outcome.stderr.contains("names no log"), "{outcome:#?}");
     }
 }
+
+/// Serves files as an edge does.
+fn serve(files: Vec<(&'static str, Vec<u8>)>, policy: &'static str) -> String {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut line = String::new();
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            reader.read_line(&mut line).unwrap();
+            let path = line.split(' ').nth(1).unwrap().trim_start_matches('/');
+            let name = if path.is_empty() { "index.html" } else { path };
+            let file = files.iter().find(|(other, _)| *other == name);
+            let (status, body) =
+                file.map_or(("404 Not Found", &[][..]), |(_, body)| ("200 OK", body));
+            let head = format!(
+                "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\ncontent-security-policy: {policy}\r\n\r\n",
+                body.len()
+            );
+            // Whoever read enough has left.
+            let _ = stream.write_all(head.as_bytes());
+            let _ = stream.write_all(body);
+        }
+    });
+    url
+}
+
+const PAGE_POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'; base-uri 'none'; \
+    frame-ancestors 'none'; require-trusted-types-for 'script'";
+const FILES: [(&str, &str); 3] = [
+    ("assets/app.js", "code"),
+    ("index.html", "page"),
+    ("policy.toml", "policy"),
+];
+
+#[test]
+fn a_web_application_is_held_against_the_logged_release() {
+    use sha2::{Digest as _, Sha256};
+    let place = Place::new();
+    let mut manifest = place.manifest(1);
+    let files = || {
+        FILES
+            .map(|(name, text)| (name, text.as_bytes().to_vec()))
+            .to_vec()
+    };
+    let listed = |files: &[(&str, &str)]| -> Vec<Value> {
+        files
+            .iter()
+            .map(|(name, text)| json!({ "name": name, "sha256": hex::encode(Sha256::digest(text)), "bytes": text.len() }))
+            .collect()
+    };
+    manifest["web-assets"] = json!(listed(&FILES));
+    place.publish(&manifest, "release", "proof");
+    let check = |url: &str, proof: &str| {
+        let flags = ["verify-web", url, proof, "--policy", "policy.toml"];
+        place.home.run(&flags)
+    };
+    let good = ok(check(&serve(files(), PAGE_POLICY), "proof"));
+    assert!(good.stderr.contains("LOGGED"), "{good:#?}");
+    assert_eq!(
+        good.stdout.matches("the same bytes").count(),
+        5,
+        "{good:#?}"
+    );
+    for (index, (name, _)) in FILES.iter().enumerate() {
+        let mut changed = files();
+        changed[index].1[0] ^= 1;
+        refused(
+            &check(&serve(changed, PAGE_POLICY), "proof"),
+            &format!("✗ {name}"),
+        );
+        let mut longer = files();
+        longer[index].1.push(b' ');
+        refused(
+            &check(&serve(longer, PAGE_POLICY), "proof"),
+            &format!("✗ {name}"),
+        );
+        let mut fewer = files();
+        fewer.remove(index);
+        refused(
+            &check(&serve(fewer, PAGE_POLICY), "proof"),
+            "the server answered 404",
+        );
+    }
+    let loose = "default-src 'none'; script-src 'self' 'unsafe-inline'";
+    refused(
+        &check(&serve(files(), loose), "proof"),
+        "`script-src` is not",
+    );
+    let away = check("http://127.0.0.1:1", "proof");
+    assert_eq!(away.exit, Some(4), "{away:#?}");
+    // A release whose page's policy is not logged, and one without a page.
+    manifest["sequence"] = json!(2);
+    manifest["web-assets"] = json!(listed(&FILES[..2]));
+    place.publish(&manifest, "release", "unlisted");
+    refused(
+        &check(&serve(files(), PAGE_POLICY), "unlisted"),
+        "✗ policy.toml",
+    );
+    manifest["sequence"] = json!(3);
+    manifest["web-assets"] = json!([]);
+    place.publish(&manifest, "release", "without");
+    refused(
+        &check(&serve(files(), PAGE_POLICY), "without"),
+        "no web application",
+    );
+}

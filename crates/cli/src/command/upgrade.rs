@@ -6,16 +6,12 @@ use std::path::PathBuf;
 use clap::Args;
 use semver::Version;
 use serde_json::json;
-use subrosa_client::ReleaseRefused;
-use subrosa_translog::Hash;
 use subrosa_translog::entry::release::{Artefact, Manifest};
-use subrosa_translog::merkle::consistency_proof;
 
-use crate::chat::history;
 use crate::download::hash_file;
 use crate::failure::{Exit, Failure};
 use crate::printer::{Mark, Printer, Tone};
-use crate::releases::{Found, LoggedFlags};
+use crate::releases::LoggedFlags;
 
 /// Check that a download is of a logged release
 ///
@@ -50,7 +46,7 @@ pub(crate) fn run(flags: &Flags, printer: &Printer) -> Result<Exit, Failure> {
         return Err(Failure::new(Exit::Refused, message)
             .hint("look for the page of the newest release, or go back on purpose with --older"));
     }
-    remember(&found)?;
+    found.remember()?;
     if printer.is_json() {
         printer.json(&json!({
             "service": manifest.service,
@@ -133,35 +129,6 @@ fn listed<'a>(flags: &Flags, manifest: &'a Manifest) -> Result<&'a Artefact, Fai
             .cause(format!("its SHA-256 is {}", hex::encode(digest)))
             .hint("do not install it; download it again, from the page of that release")
     })
-}
-
-/// Holds the release against what this device has seen, and keeps it.
-fn remember(found: &Found) -> Result<(), Failure> {
-    let log = found.log()?;
-    let prove = |old: u64, new: u64| -> Option<Vec<Hash>> {
-        consistency_proof(log.as_ref()?, old, new).ok()
-    };
-    let refused = |error: &dyn std::error::Error| {
-        Failure::new(Exit::Refused, "this release is not accepted").cause(error)
-    };
-    match history()?.see_release(&found.release, prove) {
-        Ok(()) => Ok(()),
-        Err(ReleaseRefused::Seen { error, kept }) => {
-            let failure = refused(&error);
-            Err(match kept {
-                Some(path) => failure.hint(format!(
-                    "both signed checkpoints are kept in {}: they show what the log did",
-                    path.display()
-                )),
-                None => failure,
-            })
-        }
-        Err(error) => Err(Failure::new(
-            Exit::Failed,
-            "what this device has seen cannot be read or kept",
-        )
-        .cause(error)),
-    }
 }
 
 const EXAMPLE: &str = "\
