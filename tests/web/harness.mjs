@@ -1,6 +1,6 @@
 // A service, an edge and browsers for one test after the other.
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, mkdtempSync, openSync, readdirSync, readFileSync, readSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { createServer, request as ask } from 'node:http';
 import { createInterface } from 'node:readline';
@@ -87,6 +87,25 @@ export class Place {
       outgoing.on('close', () => forwarded.destroy());
       forwarded.end(sent);
     });
+  }
+
+  /** Everything that the edge has in memory, and what was written beside it: database, logs. */
+  everything() {
+    const found = [];
+    const children = readFileSync(`/proc/${this.child.pid}/task/${this.child.pid}/children`, 'utf8').trim().split(' ');
+    const edge = children.find((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('subrosa-edge'));
+    if (!edge) throw new Error('the edge does not run');
+    const memory = openSync(`/proc/${edge}/mem`, 'r');
+    for (const line of readFileSync(`/proc/${edge}/maps`, 'utf8').trim().split('\n')) {
+      const [, from, to, access, name] = /^(\w+)-(\w+) (\S+) \S+ \S+ \S+ *(.*)$/.exec(line);
+      if (!access.startsWith('r') || name.startsWith('[v')) continue;
+      const [start, end] = [BigInt(`0x${from}`), BigInt(`0x${to}`)];
+      const bytes = Buffer.alloc(Number(end - start));
+      found.push(bytes.subarray(0, readSync(memory, bytes, 0, bytes.length, start)));
+    }
+    closeSync(memory);
+    for (const name of readdirSync(this.folder)) if (/^(store\.db|.*\.log)/.test(name)) found.push(readFileSync(join(this.folder, name)));
+    return found;
   }
 
   lie(pattern, what) {
